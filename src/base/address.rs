@@ -1,0 +1,153 @@
+//! Target addresses and ranges of them.
+
+use std::fmt;
+
+/// An address in the 32-bit physical address space of the target.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub u32);
+
+impl Address {
+    /// This address plus `offset` bytes, or `None` past the end of the address space.
+    pub fn checked_add(self, offset: u32) -> Option<Address> {
+        self.0.checked_add(offset).map(Address)
+    }
+
+    /// This address minus `offset` bytes, or `None` below zero.
+    pub fn checked_sub(self, offset: u32) -> Option<Address> {
+        self.0.checked_sub(offset).map(Address)
+    }
+
+    /// This address plus a signed number of bytes, as the target's ALU would compute it.
+    pub fn wrapping_add(self, offset: i64) -> Address {
+        // Truncation is the point: address arithmetic on the target is modulo 2^32.
+        Address((i64::from(self.0).wrapping_add(offset)) as u32)
+    }
+
+    /// The address with the Thumb bit (bit 0) cleared.
+    pub fn without_thumb_bit(self) -> Address {
+        Address(self.0 & !1)
+    }
+
+    /// Whether the address is a multiple of `alignment`, a power of two.
+    pub fn is_aligned(self, alignment: u32) -> bool {
+        alignment != 0 && self.0 % alignment == 0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:08x}", self.0)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<u32> for Address {
+    fn from(value: u32) -> Self {
+        Address(value)
+    }
+}
+
+/// A half-open range of addresses; it never wraps and may end at 2^32.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressRange {
+    start: Address,
+    size: u64,
+}
+
+impl AddressRange {
+    /// The range of `size` bytes from `start`, or `None` when it would wrap around.
+    pub fn new(start: Address, size: u64) -> Option<AddressRange> {
+        let end = u64::from(start.0).checked_add(size)?;
+        (end <= 1 << 32).then_some(AddressRange { start, size })
+    }
+
+    /// The range from `start` up to and without `end`, or `None` when `end` is below `start`.
+    pub fn from_bounds(start: Address, end: Address) -> Option<AddressRange> {
+        let size = end.0.checked_sub(start.0)?;
+        AddressRange::new(start, u64::from(size))
+    }
+
+    /// First address.
+    pub fn start(self) -> Address {
+        self.start
+    }
+
+    /// Number of bytes, 0 to 2^32.
+    pub fn size(self) -> u64 {
+        self.size
+    }
+
+    /// One past the last address, at most 2^32.
+    pub fn end(self) -> u64 {
+        u64::from(self.start.0) + self.size
+    }
+
+    /// Whether the range holds no byte.
+    pub fn is_empty(self) -> bool {
+        self.size == 0
+    }
+
+    /// Whether `address` is inside.
+    pub fn contains(self, address: Address) -> bool {
+        address >= self.start && u64::from(address.0) < self.end()
+    }
+
+    /// Whether all of `other` is inside.
+    pub fn contains_range(self, other: AddressRange) -> bool {
+        other.start >= self.start && other.end() <= self.end()
+    }
+
+    /// The part that both ranges share, if they share any byte.
+    pub fn intersection(self, other: AddressRange) -> Option<AddressRange> {
+        let start = self.start.max(other.start);
+        let end = self.end().min(other.end());
+        let size = end.checked_sub(u64::from(start.0))?;
+        if size == 0 { None } else { AddressRange::new(start, size) }
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.end().saturating_sub(1).max(u64::from(self.start.0));
+        write!(f, "{}..0x{:08x}", self.start, last)
+    }
+}
+
+impl fmt::Debug for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn range_that_wraps_is_refused() {
+        assert_eq!(AddressRange::new(Address(0xffff_fff0), 0x11), None);
+        let top = AddressRange::new(Address(0xffff_fff0), 0x10).unwrap();
+        assert!(top.contains(Address(0xffff_ffff)));
+        assert_eq!(top.end(), 1 << 32);
+    }
+
+    #[test]
+    fn intersection_of_touching_ranges_is_none() {
+        let a = AddressRange::new(Address(0x100), 0x10).unwrap();
+        let b = AddressRange::new(Address(0x110), 0x10).unwrap();
+        assert_eq!(a.intersection(b), None);
+        let c = AddressRange::new(Address(0x108), 0x10).unwrap();
+        assert_eq!(a.intersection(c), AddressRange::new(Address(0x108), 8));
+    }
+
+    #[test]
+    fn wrapping_add_follows_the_target() {
+        assert_eq!(Address(0).wrapping_add(-4), Address(0xffff_fffc));
+        assert_eq!(Address(0xffff_fffc).wrapping_add(8), Address(4));
+    }
+}

@@ -1,0 +1,43 @@
+//! Bytes as hexadecimal text and back.
+
+/// Lower-case hexadecimal, two digits a byte.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+    }
+    text
+}
+
+/// The value of one hexadecimal digit, upper or lower case.
+pub fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// The bytes that `text` spells, or `None` when a digit is wrong or one is missing.
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    if text.len() % 2 != 0 {
+        return None;
+    }
+    text.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decode_refuses_odd_length_and_foreign_digits() {
+        assert_eq!(decode(b"00fFa1"), Some(vec![0, 0xff, 0xa1]));
+        assert_eq!(decode(b"0"), None);
+        assert_eq!(decode(b"0g"), None);
+        assert_eq!(encode(&[0, 0xff, 0xa1]), "00ffa1");
+    }
+}

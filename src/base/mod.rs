@@ -1,0 +1,12 @@
+//! Addresses, ranges, bounded reading and memory: what every other layer speaks.
+//!
+//! Knows nothing of files, formats, symbols or targets.
+
+mod address;
+pub mod hex;
+mod memory;
+mod reader;
+
+pub use address::{Address, AddressRange};
+pub use memory::{Memory, Overlay, Unreadable};
+pub use reader::{Reader, Truncated};

@@ -1,0 +1,189 @@
+//! Sparse captured memory: what was read, and what could not be.
+
+use crate::base::{Address, AddressRange, Memory, Unreadable};
+
+/// A run of captured bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Segment {
+    start: Address,
+    bytes: Vec<u8>,
+}
+
+impl Segment {
+    /// The addresses it covers.
+    pub fn range(&self) -> AddressRange {
+        // `MemoryImage::insert` admits only runs that fit the address space.
+        AddressRange::new(self.start, self.bytes.len() as u64).unwrap_or_default()
+    }
+
+    /// The bytes, lowest address first.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Segment({})", self.range())
+    }
+}
+
+/// A range that was asked for and could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What is missing.
+    pub range: AddressRange,
+    /// Why, in the words of the source.
+    pub reason: String,
+}
+
+/// A run of bytes would pass the end of the 32-bit address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{size} bytes at {start} pass the end of the address space")]
+pub struct PastEnd {
+    /// First address of the run.
+    pub start: Address,
+    /// Its length in bytes.
+    pub size: usize,
+}
+
+/// Captured memory: sorted segments that neither overlap nor touch, and known gaps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryImage {
+    segments: Vec<Segment>,
+    gaps: Vec<Gap>,
+}
+
+impl MemoryImage {
+    /// Adds `bytes` at `start`. Where an earlier segment already holds an address, its bytes stay:
+    /// what was read first is closest to the moment of the crash. Touching runs are joined.
+    ///
+    /// # Errors
+    /// [`PastEnd`] when the run would wrap around the address space.
+    pub fn insert(&mut self, start: Address, bytes: Vec<u8>) -> Result<(), PastEnd> {
+        let size = bytes.len();
+        let range = AddressRange::new(start, size as u64).ok_or(PastEnd { start, size })?;
+        if range.is_empty() {
+            return Ok(());
+        }
+        let begin = u64::from(start.0);
+        let end = range.end();
+        // Segments that overlap or touch the new run are replaced by one that holds them all.
+        let first = self.segments.partition_point(|s| s.range().end() < begin);
+        let last = self.segments.partition_point(|s| u64::from(s.start.0) <= end);
+        if first == last {
+            self.segments.insert(first, Segment { start, bytes });
+            return Ok(());
+        }
+        let new = Segment { start, bytes };
+        let old: Vec<Segment> = self.segments.drain(first..last).collect();
+        self.segments.insert(first, join(old, new));
+        Ok(())
+    }
+
+    /// Records a range that could not be read.
+    pub fn insert_gap(&mut self, gap: Gap) {
+        if !gap.range.is_empty() {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Captured runs, lowest address first.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// What was asked for and could not be read, in the order of the capture.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Whether nothing was captured.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Number of captured bytes.
+    pub fn size(&self) -> u64 {
+        self.segments.iter().map(|s| s.bytes.len() as u64).sum()
+    }
+
+    /// The captured bytes from `address` on, up to the end of their segment.
+    pub fn slice_from(&self, address: Address) -> Option<&[u8]> {
+        let index = self.segments.partition_point(|s| s.start <= address);
+        let segment = self.segments.get(index.checked_sub(1)?)?;
+        let offset = usize::try_from(address.0 - segment.start.0).ok()?;
+        segment.bytes.get(offset..).filter(|rest| !rest.is_empty())
+    }
+
+    /// Whether `address` was captured.
+    pub fn contains(&self, address: Address) -> bool {
+        self.slice_from(address).is_some()
+    }
+}
+
+/// One segment that holds all of `old` and `new`, which together leave no hole. `old` wins.
+fn join(old: Vec<Segment>, new: Segment) -> Segment {
+    let begin = old.first().map_or(new.start, |s| s.start.min(new.start));
+    let end = old.iter().map(|s| s.range().end()).fold(new.range().end(), u64::max);
+    let mut bytes = vec![0; (end - u64::from(begin.0)) as usize];
+    for segment in std::iter::once(&new).chain(&old) {
+        let offset = (segment.start.0 - begin.0) as usize;
+        bytes[offset..offset + segment.bytes.len()].copy_from_slice(&segment.bytes);
+    }
+    Segment { start: begin, bytes }
+}
+
+impl Memory for MemoryImage {
+    fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let held = self.slice_from(address).ok_or(Unreadable { address })?;
+        match held.get(..buffer.len()) {
+            Some(bytes) => {
+                buffer.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(Unreadable { address: address.wrapping_add(held.len() as i64) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(runs: &[(u32, &[u8])]) -> MemoryImage {
+        let mut image = MemoryImage::default();
+        for (start, bytes) in runs {
+            image.insert(Address(*start), bytes.to_vec()).unwrap();
+        }
+        image
+    }
+
+    #[test]
+    fn insert_joins_touching_and_keeps_first_bytes() {
+        let memory = image(&[(0x104, &[5, 6]), (0x100, &[1, 2, 3, 4, 9]), (0x106, &[7])]);
+        assert_eq!(memory.segments().len(), 1);
+        assert_eq!(memory.slice_from(Address(0x100)), Some(&[1, 2, 3, 4, 5, 6, 7][..]));
+        assert_eq!(memory.size(), 7);
+    }
+
+    #[test]
+    fn read_across_a_hole_names_the_first_missing_byte() {
+        let memory = image(&[(0x100, &[1, 2]), (0x103, &[4])]);
+        assert_eq!(memory.read_u32(Address(0x100)), Err(Unreadable { address: Address(0x102) }));
+        assert_eq!(memory.read_u8(Address(0x103)), Ok(4));
+        assert_eq!(memory.read_u8(Address(0xff)), Err(Unreadable { address: Address(0xff) }));
+    }
+
+    #[test]
+    fn insert_past_the_end_is_refused_and_the_last_byte_is_not() {
+        let mut memory = MemoryImage::default();
+        assert!(memory.insert(Address(0xffff_ffff), vec![1, 2]).is_err());
+        assert!(memory.insert(Address(0xffff_ffff), vec![1]).is_ok());
+        assert_eq!(memory.read_u8(Address(0xffff_ffff)), Ok(1));
+        assert!(memory.read_u16(Address(0xffff_ffff)).is_err());
+    }
+}
