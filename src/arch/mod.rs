@@ -1,1 +1,3 @@
-//! Under construction.
+//! Processor facts: fault registers, exception frames, stack prologues.
+
+pub mod cortex_m;
