@@ -1,1 +1,4 @@
-//! Under construction.
+//! What an ELF file says about a firmware: symbols, lines, unwind rules, types, variables.
+
+pub mod cfi;
+pub mod exidx;
