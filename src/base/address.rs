@@ -30,7 +30,7 @@ impl Address {
 
     /// Whether the address is a multiple of `alignment`, a power of two.
     pub fn is_aligned(self, alignment: u32) -> bool {
-        alignment != 0 && self.0 % alignment == 0
+        alignment != 0 && self.0.is_multiple_of(alignment)
     }
 }
 

@@ -23,7 +23,7 @@ pub fn digit(byte: u8) -> Option<u8> {
 
 /// The bytes that `text` spells, or `None` when a digit is wrong or one is missing.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
