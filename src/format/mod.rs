@@ -1,1 +1,123 @@
-//! Under construction.
+//! Dump files in memory, turned into a [`Snapshot`] and back: sniffed by content, never by name.
+//!
+//! A folder per format. Input is a byte slice that nobody vouches for: every length is checked
+//! before use, memory is bounded by the size of the input, and a file that was cut short yields
+//! what it still holds with a remark. No I/O, no symbols, no clock.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod elf_core;
+
+use crate::base::Truncated;
+use crate::snapshot::{EmptySnapshot, Snapshot};
+
+/// Why a file is not a dump that can be read, or a snapshot cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The file is empty.
+    #[error("the file is empty")]
+    EmptyFile,
+    /// The content matches no format known here.
+    #[error("not a dump format known here: {size} bytes that begin with 0x{}", crate::base::hex::encode(.first))]
+    Unrecognized {
+        /// Up to eight bytes from the start.
+        first: Vec<u8>,
+        /// Size of the file in bytes.
+        size: usize,
+    },
+    /// A header is cut short.
+    #[error(transparent)]
+    Truncated(#[from] Truncated),
+    /// An ELF file, but a program, a library or an object.
+    #[error("an ELF file of type {found}, not a core (type 4)")]
+    NotACore {
+        /// `e_type` of the file: 2 is a program.
+        found: u16,
+    },
+    /// An ELF core of another word size.
+    #[error("an ELF core of class {found}, expected 1 (32 bits)")]
+    WrongClass {
+        /// `EI_CLASS` of the file: 2 means 64 bits.
+        found: u8,
+    },
+    /// An ELF core of a big-endian machine.
+    #[error("an ELF core of data encoding {found}, expected 1 (little endian)")]
+    WrongByteOrder {
+        /// `EI_DATA` of the file: 2 means big endian.
+        found: u8,
+    },
+    /// An ELF core of another processor.
+    #[error("an ELF core of machine {found}, expected 40 (Arm)")]
+    WrongMachine {
+        /// `e_machine` of the file.
+        found: u16,
+    },
+    /// Program headers are smaller than the ELF standard allows.
+    #[error("program headers of {found} bytes, expected at least {expected}")]
+    ProgramHeaderSize {
+        /// `e_phentsize` of the file.
+        found: u16,
+        /// What the standard says for 32-bit files.
+        expected: u16,
+    },
+    /// A snapshot has more memory segments than an ELF core can name.
+    #[error("{found} memory segments, at most {limit} fit an ELF core")]
+    TooManySegments {
+        /// Number of segments.
+        found: usize,
+        /// What fits.
+        limit: usize,
+    },
+    /// A snapshot is too large for the 32-bit offsets of an ELF core.
+    #[error("{size} bytes do not fit the 32-bit offsets of an ELF core")]
+    TooLarge {
+        /// Size of the file that would be needed, at least.
+        size: u64,
+    },
+    /// Neither registers nor memory could be read.
+    #[error(transparent)]
+    Empty(#[from] EmptySnapshot),
+}
+
+/// Reads a dump of any format known here.
+///
+/// # Errors
+/// [`FormatError::Unrecognized`] when the content matches no format, otherwise what the format's
+/// own reader says. A dump that is cut short is not an error as long as it holds registers or
+/// memory: see [`Snapshot::remarks`].
+pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
+    if bytes.is_empty() {
+        return Err(FormatError::EmptyFile);
+    }
+    if elf_core::is_elf(bytes) {
+        return elf_core::read(bytes);
+    }
+    let first = bytes.iter().take(8).copied().collect();
+    Err(FormatError::Unrecognized { first, size: bytes.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_of_other_content_names_its_first_bytes() {
+        assert_eq!(open(b""), Err(FormatError::EmptyFile));
+        let error = open(b"hello, world").unwrap_err();
+        assert_eq!(
+            error,
+            FormatError::Unrecognized { first: b"hello, w".to_vec(), size: 12 },
+            "{error}"
+        );
+    }
+}
