@@ -1,4 +1,36 @@
-//! What an ELF file says about a firmware: symbols, lines, unwind rules, types, variables.
+//! What a program's ELF file knows: symbols, lines, inlined calls, types and variables.
+//!
+//! Knows nothing of dumps, targets or reports, and does no I/O: input is a byte slice that
+//! nobody vouches for. [`ElfImage`] is the file, [`SymbolFile`] answers questions about it and
+//! reads what a question needs on first use.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 pub mod cfi;
+mod code_address;
+pub mod elf;
+// Its arithmetic is on fields of at most eight bits, widened first.
+#[allow(clippy::arithmetic_side_effects)]
 pub mod exidx;
+mod file;
+mod symtab;
+
+pub use code_address::CodeAddress;
+pub use elf::{AllocatedSection, ElfError, ElfImage, Segment};
+pub use file::SymbolFile;
+pub use symtab::{Symbol, SymbolKind};
