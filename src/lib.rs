@@ -30,3 +30,6 @@ pub mod target;
 pub mod analysis;
 
 pub mod issue;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,5 +1,5 @@
 //! The `mflt` program: parse, dispatch, turn an error into an exit code.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    mflt::cli::main()
 }
