@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::cfi::CallFrames;
 use super::elf::{AllocatedSection, ElfImage};
+use super::exidx::ExceptionIndex;
 use super::symtab::{Symbol, SymbolKind, SymbolTable};
 use crate::base::{Address, Memory, Unreadable};
 
@@ -13,6 +15,7 @@ pub struct SymbolFile<'d> {
     image: &'d ElfImage<'d>,
     sections: Vec<AllocatedSection<'d>>,
     symbols: OnceLock<SymbolTable<'d>>,
+    call_frames: OnceLock<CallFrames<'d>>,
 }
 
 impl std::fmt::Debug for SymbolFile<'_> {
@@ -24,7 +27,12 @@ impl std::fmt::Debug for SymbolFile<'_> {
 impl<'d> SymbolFile<'d> {
     /// Looks nothing up yet.
     pub fn new(image: &'d ElfImage<'d>) -> SymbolFile<'d> {
-        SymbolFile { image, sections: image.allocated_sections(), symbols: OnceLock::new() }
+        SymbolFile {
+            image,
+            sections: image.allocated_sections(),
+            symbols: OnceLock::new(),
+            call_frames: OnceLock::new(),
+        }
     }
 
     /// The file behind it.
@@ -79,6 +87,18 @@ impl<'d> SymbolFile<'d> {
     /// The allocated section that covers `address`.
     pub fn section_at(&self, address: Address) -> Option<&AllocatedSection<'d>> {
         self.sections.iter().find(|s| s.range.contains(address))
+    }
+
+    /// Unwind rules from `.debug_frame`; empty without that section.
+    pub fn call_frames(&self) -> &CallFrames<'d> {
+        self.call_frames
+            .get_or_init(|| CallFrames::new(self.image.section(".debug_frame").unwrap_or(&[])))
+    }
+
+    /// Unwind rules from `.ARM.exidx`.
+    pub fn exception_index(&self) -> Option<ExceptionIndex<'d>> {
+        let table = self.image.section(".ARM.exidx")?;
+        Some(ExceptionIndex::new(table, self.image.section_address(".ARM.exidx")?))
     }
 
     pub(super) fn table(&self) -> &SymbolTable<'d> {
