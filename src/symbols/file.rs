@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::cfi::CallFrames;
+use super::dwarf::{DebugInfo, Program};
 use super::elf::{AllocatedSection, ElfImage};
 use super::exidx::ExceptionIndex;
 use super::symtab::{Symbol, SymbolKind, SymbolTable};
@@ -16,6 +17,7 @@ pub struct SymbolFile<'d> {
     sections: Vec<AllocatedSection<'d>>,
     symbols: OnceLock<SymbolTable<'d>>,
     call_frames: OnceLock<CallFrames<'d>>,
+    dwarf: OnceLock<Option<DebugInfo<'d>>>,
 }
 
 impl std::fmt::Debug for SymbolFile<'_> {
@@ -32,6 +34,7 @@ impl<'d> SymbolFile<'d> {
             sections: image.allocated_sections(),
             symbols: OnceLock::new(),
             call_frames: OnceLock::new(),
+            dwarf: OnceLock::new(),
         }
     }
 
@@ -103,6 +106,22 @@ impl<'d> SymbolFile<'d> {
 
     pub(super) fn table(&self) -> &SymbolTable<'d> {
         self.symbols.get_or_init(|| SymbolTable::parse(self.image))
+    }
+
+    pub(super) fn debug_info(&self) -> Option<&DebugInfo<'d>> {
+        let open = || {
+            let at_zero = self.table().starting_at(Address(0));
+            let function_at_zero = at_zero.iter().any(|s| s.kind == SymbolKind::Function);
+            let program = Program { sections: self.sections.clone(), function_at_zero };
+            DebugInfo::new(self.image, program)
+        };
+        self.dwarf.get_or_init(open).as_ref()
+    }
+
+    /// How many compilation units keep their DWARF in another file (`-gsplit-dwarf`), which is
+    /// not supported: nothing is known of their lines, types and variables.
+    pub fn split_dwarf_units(&self) -> usize {
+        self.debug_info().map_or(0, DebugInfo::split_units)
     }
 
     /// The run of constant bytes from `address` on that the file vouches for.

@@ -23,14 +23,22 @@
 
 pub mod cfi;
 mod code_address;
+#[allow(dead_code)]
+mod dwarf;
 pub mod elf;
 // Its arithmetic is on fields of at most eight bits, widened first.
 #[allow(clippy::arithmetic_side_effects)]
 pub mod exidx;
 mod file;
+#[allow(dead_code)]
+mod index;
+mod lines;
+mod scopes;
 mod symtab;
 
 pub use code_address::CodeAddress;
 pub use elf::{AllocatedSection, ElfError, ElfImage, Segment};
 pub use file::SymbolFile;
+pub use lines::SourceLocation;
+pub use scopes::{ScopeRef, SourceFrame};
 pub use symtab::{Symbol, SymbolKind};

@@ -158,6 +158,13 @@ impl<'d> SymbolTable<'d> {
         &self.symbols
     }
 
+    /// The symbols that start at `address`.
+    pub(super) fn starting_at(&self, address: Address) -> &[Symbol<'d>] {
+        let start = self.symbols.partition_point(|s| s.address < address);
+        let end = self.symbols.partition_point(|s| s.address <= address);
+        self.symbols.get(start..end).unwrap_or_default()
+    }
+
     /// The best symbol for `address`: one that covers it, functions first, the smallest first;
     /// else the label just below it in `section`, when no sized symbol lies between.
     pub(super) fn at(&self, address: Address, section: Option<u16>) -> Option<&Symbol<'d>> {

@@ -1,0 +1,135 @@
+//! What a unit defines, found in one pass: functions by address, variables, types by name.
+//! DWARF 5 sections 3.3 (subprograms), 4.1 (variables), 5 (types).
+
+use gimli::{AttributeValue, DwTag};
+
+use super::dwarf::{DebugInfo, Die, DieRef, MAX_RANGES};
+
+/// A function, or one part of a function that is not contiguous.
+pub(super) struct FunctionRange {
+    pub(super) begin: u32,
+    pub(super) end: u32,
+    /// The highest end up to here: where a backward search may stop.
+    reach: u32,
+    pub(super) die: DieRef,
+}
+
+/// A variable with static storage.
+pub(super) struct VariableEntry {
+    pub(super) die: DieRef,
+    /// The function that it is `static` in.
+    pub(super) function: Option<DieRef>,
+}
+
+/// A named type outside of functions.
+pub(super) struct TypeEntry<'d> {
+    pub(super) name: &'d str,
+    pub(super) die: DieRef,
+    pub(super) tag: DwTag,
+    pub(super) declaration: bool,
+}
+
+/// What one unit defines.
+#[derive(Default)]
+pub(super) struct UnitIndex<'d> {
+    functions: Vec<FunctionRange>,
+    pub(super) variables: Vec<VariableEntry>,
+    pub(super) types: Vec<TypeEntry<'d>>,
+}
+
+impl<'d> UnitIndex<'d> {
+    /// Entries up to a malformed one count.
+    pub(super) fn build(info: &DebugInfo<'d>, unit: u32) -> UnitIndex<'d> {
+        let mut index = UnitIndex::default();
+        index.read(info, unit);
+        index.functions.sort_by_key(|f| f.begin);
+        let mut reach = 0;
+        for function in &mut index.functions {
+            reach = function.end.max(reach);
+            function.reach = reach;
+        }
+        index
+    }
+
+    fn read(&mut self, info: &DebugInfo<'d>, unit: u32) -> Option<()> {
+        let mut entries = info.unit(unit)?.entries_raw(None).ok()?;
+        // The functions around the current entry, with their depth.
+        let mut functions: Vec<(isize, DieRef)> = Vec::new();
+        let mut die = Die::null();
+        while !entries.is_empty() {
+            let is_entry = entries.read_entry(&mut die).ok()?;
+            if !is_entry {
+                continue;
+            }
+            while functions.last().is_some_and(|(depth, _)| *depth >= die.depth()) {
+                functions.pop();
+            }
+            let handle = DebugInfo::handle(unit, &die)?;
+            let function = functions.last().map(|(_, function)| *function);
+            match die.tag() {
+                gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point => {
+                    for (begin, end) in info.ranges(unit, &die, MAX_RANGES) {
+                        self.functions.push(FunctionRange { begin, end, reach: end, die: handle });
+                    }
+                    functions.push((die.depth(), handle));
+                }
+                gimli::DW_TAG_variable => {
+                    let listed = match function {
+                        None => !die.has_attr(gimli::DW_AT_declaration),
+                        Some(_) => is_static(&die),
+                    };
+                    if listed {
+                        self.variables.push(VariableEntry { die: handle, function });
+                    }
+                }
+                tag if function.is_none() && is_type(tag) => {
+                    let name = die.attr_value(gimli::DW_AT_name);
+                    if let Some(name) = name.and_then(|value| info.string(unit, &value)) {
+                        let declaration = die.has_attr(gimli::DW_AT_declaration);
+                        self.types.push(TypeEntry { name, die: handle, tag, declaration });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// The function around `address`; the innermost of nested ones.
+    pub(super) fn function_at(&self, address: u32) -> Option<DieRef> {
+        let end = self.functions.partition_point(|f| f.begin <= address);
+        for function in self.functions.get(..end)?.iter().rev() {
+            if function.reach <= address {
+                break;
+            }
+            if address < function.end {
+                return Some(function.die);
+            }
+        }
+        None
+    }
+}
+
+fn is_type(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        gimli::DW_TAG_base_type
+            | gimli::DW_TAG_structure_type
+            | gimli::DW_TAG_class_type
+            | gimli::DW_TAG_union_type
+            | gimli::DW_TAG_enumeration_type
+            | gimli::DW_TAG_typedef
+    )
+}
+
+/// Whether the location of a variable inside a function starts with a fixed address.
+fn is_static(die: &Die<'_>) -> bool {
+    let location = die.attr_value(gimli::DW_AT_location);
+    let opcode = match location {
+        Some(AttributeValue::Exprloc(expression)) => expression.0.slice().first().copied(),
+        Some(AttributeValue::Block(block)) => block.slice().first().copied(),
+        _ => None,
+    };
+    let fixed = [gimli::DW_OP_addr, gimli::DW_OP_addrx, gimli::DW_OP_GNU_addr_index];
+    opcode.is_some_and(|opcode| fixed.iter().any(|op| op.0 == opcode))
+}
