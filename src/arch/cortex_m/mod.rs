@@ -4,5 +4,6 @@
 
 pub mod exception;
 pub mod fault;
+pub mod instruction;
 pub mod prologue;
 pub mod system;
