@@ -6,7 +6,7 @@
 //! hold no code of the program are left out.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use gimli::{
     AttributeValue, DebugInfoOffset, DebuggingInformationEntry, DwAt, DwTag, Dwarf, EndianSlice,
@@ -16,6 +16,7 @@ use gimli::{
 use super::elf::{AllocatedSection, ElfImage, utf8_prefix};
 use super::index::UnitIndex;
 use super::lines::LineTable;
+use super::types::{TypeInfo, TypeRef};
 
 pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
 pub(super) type Die<'d> = DebuggingInformationEntry<Slice<'d>>;
@@ -80,7 +81,13 @@ pub(super) struct DebugInfo<'d> {
     from_info: usize,
     signatures: HashMap<u64, u32>,
     ranges: OnceLock<Vec<UnitRange>>,
+    type_names: OnceLock<NamedTypes<'d>>,
+    pub(super) types: Mutex<HashMap<DieRef, Arc<TypeInfo<'d>>>>,
+    pub(super) names: Mutex<HashMap<TypeRef, Arc<str>>>,
 }
+
+/// Definitions of types by name, in the order of preference.
+type NamedTypes<'d> = HashMap<&'d str, Vec<(DieRef, DwTag)>>;
 
 impl<'d> DebugInfo<'d> {
     /// `None` when there is no DWARF.
@@ -116,7 +123,17 @@ impl<'d> DebugInfo<'d> {
             lines: OnceLock::new(),
         });
         let slots = slots.collect();
-        Some(DebugInfo { dwarf, program, slots, from_info, signatures, ranges: OnceLock::new() })
+        Some(DebugInfo {
+            dwarf,
+            program,
+            slots,
+            from_info,
+            signatures,
+            ranges: OnceLock::new(),
+            type_names: OnceLock::new(),
+            types: Mutex::default(),
+            names: Mutex::default(),
+        })
     }
 
     /// The numbers of all units.
@@ -362,6 +379,23 @@ impl<'d> DebugInfo<'d> {
         let offset = header.debug_info_offset();
         let unit = self.dwarf.unit_header(offset);
         unit.map_or(0, |unit| unit.size_of_header())
+    }
+
+    /// Definitions of types by name over all units: structures before typedefs.
+    pub(super) fn type_names(&self) -> &NamedTypes<'d> {
+        self.type_names.get_or_init(|| {
+            let mut names = NamedTypes::new();
+            for unit in self.units() {
+                let Some(index) = self.index(unit) else { continue };
+                for entry in index.types.iter().filter(|entry| !entry.declaration) {
+                    names.entry(entry.name).or_default().push((entry.die, entry.tag));
+                }
+            }
+            for found in names.values_mut() {
+                found.sort_by_key(|(die, tag)| (*tag == gimli::DW_TAG_typedef, *die));
+            }
+            names
+        })
     }
 
     /// The children of `parent`, without their own children.

@@ -32,13 +32,18 @@ pub mod exidx;
 mod file;
 #[allow(dead_code)]
 mod index;
+mod layout;
 mod lines;
 mod scopes;
 mod symtab;
+mod type_name;
+mod types;
 
 pub use code_address::CodeAddress;
 pub use elf::{AllocatedSection, ElfError, ElfImage, Segment};
 pub use file::SymbolFile;
+pub use layout::MemberLayout;
 pub use lines::SourceLocation;
 pub use scopes::{ScopeRef, SourceFrame};
 pub use symtab::{Symbol, SymbolKind};
+pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
