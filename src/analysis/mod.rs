@@ -1,1 +1,305 @@
-//! Under construction.
+//! The engine: from a snapshot and symbols to a report.
+//!
+//! [`analyze`] never fails on partial input: what could not be found stands in the report's notes.
+//! Refusal happens before, in [`matching`] and where input is opened.
+
+mod cause;
+mod describe;
+pub mod matching;
+mod threads;
+pub mod unwind;
+mod variables;
+
+use crate::arch::cortex_m::exception::{self, FloatContext};
+use crate::arch::cortex_m::fault::{self, fault_address, is_set};
+use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState};
+use crate::base::{Memory, Overlay, hex};
+use crate::issue;
+use crate::report::{
+    Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA, Severity,
+    SymbolMatch,
+};
+use crate::rtos::{self, KernelState};
+use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
+use crate::symbols::SymbolFile;
+use cause::Scene;
+use unwind::{Context, Environment};
+
+/// How much to look at.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most frames of one backtrace.
+    pub max_frames: usize,
+    /// Collect arguments and locals of every frame.
+    pub locals: bool,
+    /// Collect globals and statics.
+    pub globals: bool,
+    /// Path of the symbol file, as the report shows it.
+    pub symbol_path: Option<String>,
+    /// Take the symbol file although it does not belong to the dump.
+    pub force: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { max_frames: 128, locals: true, globals: true, symbol_path: None, force: false }
+    }
+}
+
+/// Explains a crash as far as `snapshot` and `symbols` allow.
+pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &Options) -> Report {
+    let mut notes = Notes::default();
+    let core = Core::new(snapshot, symbols, options);
+    remark_on_input(snapshot, symbols, &mut notes);
+    core.remark_on_kernel(&mut notes);
+
+    let environment = core.environment();
+    let contexts = unwind::contexts(&core.registers(), &environment, &mut notes);
+    let crashed = crash_context(&contexts, &environment, core.kernel.as_ref());
+    let scene = Scene {
+        environment: &environment,
+        contexts: &contexts,
+        crashed,
+        kernel: core.kernel.as_ref(),
+    };
+    let finding = cause::explain(&scene);
+    let fault = explain_fault(&core.system, &contexts, crashed);
+    let threads = threads::list(&scene, snapshot, options, &mut notes);
+    let globals = match symbols {
+        Some(symbols) if options.globals => variables::globals(symbols, &snapshot.memory),
+        _ => Vec::new(),
+    };
+    let mut report = Report {
+        schema: SCHEMA,
+        title: String::new(),
+        category: finding.category,
+        cause: finding.cause,
+        device: device(snapshot, &core),
+        symbols: symbols.map(|s| symbol_match(snapshot, s, options)).into_iter().collect(),
+        fault,
+        threads,
+        globals,
+        memory: memory_ranges(snapshot),
+        notes: notes.into_vec(),
+    };
+    report.title = issue::title(&report, finding.qualifier.as_deref());
+    report
+}
+
+/// Register sets for a core file's threads: of every RTOS thread, the crashed one first with the
+/// registers it had before the exception; then the handlers that run on top of it.
+pub fn thread_contexts(
+    snapshot: &Snapshot,
+    symbols: Option<&SymbolFile<'_>>,
+) -> Vec<ThreadRegisters> {
+    let core = Core::new(snapshot, symbols, &Options::default());
+    let environment = core.environment();
+    let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
+    threads::for_core_file(&contexts, core.kernel.as_ref())
+}
+
+/// A snapshot with what is read from it once.
+struct Core<'a, 'd> {
+    snapshot: &'a Snapshot,
+    symbols: Option<&'a SymbolFile<'d>>,
+    memory: Box<dyn Memory + 'a>,
+    system: SystemState,
+    kernel: Option<KernelState>,
+    max_frames: usize,
+}
+
+impl<'a, 'd> Core<'a, 'd> {
+    fn new(
+        snapshot: &'a Snapshot,
+        symbols: Option<&'a SymbolFile<'d>>,
+        options: &Options,
+    ) -> Core<'a, 'd> {
+        let memory: Box<dyn Memory + 'a> = match symbols {
+            Some(symbols) => Box::new(Overlay { first: &snapshot.memory, second: symbols }),
+            None => Box::new(&snapshot.memory),
+        };
+        let system = SystemState::read(&snapshot.memory);
+        let kernel = symbols.and_then(|symbols| rtos::read(&*memory, symbols));
+        Core { snapshot, symbols, memory, system, kernel, max_frames: options.max_frames }
+    }
+
+    /// The registers of the stopped CPU; of the first thread where only threads are known.
+    fn registers(&self) -> RegisterSet {
+        let first = self.snapshot.threads.first().map(|thread| &thread.registers);
+        match first {
+            Some(first) if self.snapshot.registers.is_empty() => first.clone(),
+            _ => self.snapshot.registers.clone(),
+        }
+    }
+
+    fn environment(&self) -> Environment<'_, 'd> {
+        let kernel = self.kernel.as_ref();
+        let current = kernel.and_then(|kernel| kernel.threads.iter().find(|t| t.current));
+        Environment {
+            memory: &*self.memory,
+            symbols: self.symbols,
+            system: &self.system,
+            float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
+            outermost: kernel.map_or(&[], |kernel| kernel.outermost),
+            thread_stack: current.and_then(|thread| thread.stack),
+            max_frames: self.max_frames,
+        }
+    }
+
+    fn remark_on_kernel(&self, notes: &mut Notes) {
+        for remark in self.kernel.iter().flat_map(|kernel| &kernel.remarks) {
+            match remark.address {
+                Some(at) => notes.add_at(Severity::Warning, remark.code, at, &*remark.text),
+                None => notes.add(Severity::Warning, remark.code, &*remark.text),
+            }
+        }
+    }
+}
+
+/// The context in which the crash happened: what the innermost fault handler interrupted. Without
+/// a fault, where the firmware's own fatal path was entered. `None` when nothing crashed.
+fn crash_context(
+    contexts: &[Context],
+    environment: &Environment<'_, '_>,
+    kernel: Option<&KernelState>,
+) -> Option<usize> {
+    let scene = Scene { environment, contexts, crashed: None, kernel };
+    let entered_by_fault =
+        contexts.iter().position(|context| exception::is_fault(context.exception));
+    if let Some(handler) = entered_by_fault {
+        // The frame may be lost; then the handler is all there is.
+        return Some((handler + 1).min(contexts.len() - 1));
+    }
+    let fatal = contexts.iter().position(|context| scene.is_fatal(context))?;
+    // An SVC carries the panic of the code below it.
+    let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == 11);
+    Some(if raised_by_svc && fatal + 1 < contexts.len() { fatal + 1 } else { fatal })
+}
+
+fn explain_fault(
+    system: &SystemState,
+    contexts: &[Context],
+    crashed: Option<usize>,
+) -> Option<Fault> {
+    let registers: crate::report::Registers =
+        system.iter().map(|(register, value)| (register.name, value)).collect();
+    let handler = crashed.and_then(|index| contexts.get(index.checked_sub(1)?));
+    let exc_return = handler.and_then(Context::exc_return);
+    if registers.is_empty() && exc_return.is_none() {
+        return None;
+    }
+    let bits = fault::set_bits(system)
+        .into_iter()
+        .map(|bit| FaultBit {
+            register: bit.register.name.into(),
+            name: bit.name.into(),
+            meaning: bit.meaning.into(),
+        })
+        .collect();
+    let escalated = is_set(system, HFSR, "FORCED").then(|| {
+        let kinds = fault::set_bits(system);
+        let named = kinds.iter().find_map(|bit| match bit.kind {
+            fault::FaultKind::MemManage => Some("MemManage"),
+            fault::FaultKind::Bus => Some("BusFault"),
+            fault::FaultKind::Usage => Some("UsageFault"),
+            fault::FaultKind::Secure => Some("SecureFault"),
+            _ => None,
+        });
+        named.unwrap_or("unknown").to_string()
+    });
+    Some(Fault {
+        registers,
+        bits,
+        active_exception: system
+            .active_exception()
+            .or_else(|| contexts.first().map(|context| context.exception))
+            .map(exception::name),
+        exc_return: exc_return.map(|e| format!("0x{:08x}: {}", e.value(), e.describe())),
+        escalated_from: escalated,
+        address: fault_address(system).map(|(_, address)| Hex32(address)),
+    })
+}
+
+fn device(snapshot: &Snapshot, core: &Core<'_, '_>) -> Device {
+    let identity = &snapshot.identity;
+    let origin = &snapshot.origin;
+    let mut how = origin.format.clone();
+    for part in [&origin.tool, &origin.server].into_iter().flatten() {
+        how.push_str(if how.is_empty() { "" } else { ", " });
+        how.push_str(part);
+    }
+    Device {
+        serial: identity.device_serial.clone(),
+        software_type: identity.software_type.clone(),
+        software_version: identity.software_version.clone(),
+        hardware_version: identity.hardware_version.clone(),
+        build_id: identity.build_id.as_deref().map(hex::encode),
+        core: core.system.core().map(str::to_string),
+        rtos: core.kernel.as_ref().map(|kernel| kernel.kernel.to_string()),
+        origin: (!how.is_empty()).then_some(how),
+    }
+}
+
+fn symbol_match(snapshot: &Snapshot, symbols: &SymbolFile<'_>, options: &Options) -> SymbolMatch {
+    let matched = match matching::compare(snapshot, symbols) {
+        matching::Match::BuildId => MatchKind::BuildId,
+        matching::Match::Contents { .. } => MatchKind::Contents,
+        matching::Match::Unknown => MatchKind::None,
+        matching::Match::Different { .. } => MatchKind::Forced,
+    };
+    SymbolMatch {
+        path: options.symbol_path.clone(),
+        build_id: symbols.image().build_id().map(hex::encode),
+        matched,
+    }
+}
+
+fn memory_ranges(snapshot: &Snapshot) -> Vec<MemoryRange> {
+    let held = snapshot.memory.segments().iter().map(|segment| MemoryRange {
+        start: segment.range().start().into(),
+        size: segment.range().size(),
+        captured: true,
+        reason: None,
+    });
+    let missing = snapshot.memory.gaps().iter().map(|gap| MemoryRange {
+        start: gap.range.start().into(),
+        size: gap.range.size(),
+        captured: false,
+        reason: Some(gap.reason.clone()),
+    });
+    held.chain(missing).collect()
+}
+
+/// Notes on what the dump or the symbols lack altogether.
+fn remark_on_input(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, notes: &mut Notes) {
+    for remark in &snapshot.remarks {
+        notes.add(Severity::Warning, "dump", remark.as_str());
+    }
+    if snapshot.origin.complete == Some(false) {
+        notes.add(
+            Severity::Warning,
+            "capture_incomplete",
+            "the capture was interrupted: memory that was planned later is missing",
+        );
+    }
+    match symbols {
+        None => notes.add(
+            Severity::Warning,
+            "no_symbols",
+            "no ELF was given: functions, threads and variables cannot be named (use --elf)",
+        ),
+        Some(symbols) => {
+            if !symbols.image().has_debug_info() {
+                notes.add(
+                    Severity::Warning,
+                    "no_debug_info",
+                    "the ELF has no debug information: no lines and no variables (build with -g)",
+                );
+            }
+            if let matching::Match::Different { why } = matching::compare(snapshot, symbols) {
+                let text = format!("the ELF is not that of this dump, and was forced: {why}");
+                notes.add(Severity::Error, "symbols_forced", text);
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! Data goes to stdout and everything else to stderr; color never carries meaning.
 
+mod analyze;
 mod coredump;
 mod exit;
 
@@ -56,12 +57,14 @@ impl ColorChoice {
 // One line per command: a variant here, a line in `run`, a file beside this one.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Analyze(analyze::AnalyzeArgs),
     Coredump(coredump::CoredumpArgs),
 }
 
 impl Command {
     fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         match self {
+            Command::Analyze(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
         }
     }

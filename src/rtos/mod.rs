@@ -1,1 +1,122 @@
-//! Under construction.
+//! Kernels: which threads there are, in which state, and where their registers are saved.
+
+pub mod zephyr;
+
+use crate::base::{Address, AddressRange, Memory};
+use crate::snapshot::RegisterSet;
+use crate::symbols::SymbolFile;
+
+/// A thread as its kernel describes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thread {
+    /// Address of the control block.
+    pub address: Address,
+    /// Name; empty when the kernel keeps none.
+    pub name: String,
+    /// What it is doing.
+    pub state: State,
+    /// The kernel's own bits for that.
+    pub state_bits: Option<u32>,
+    /// Priority as the kernel counts it.
+    pub priority: Option<i32>,
+    /// Entry function.
+    pub entry: Option<Address>,
+    /// The CPU belongs to this thread, even while it runs a handler.
+    pub current: bool,
+    /// Usable stack.
+    pub stack: Option<AddressRange>,
+    /// Most bytes of the stack that were ever used, by the kernel's fill pattern.
+    pub high_water: Option<u32>,
+    /// A sentinel that the kernel keeps at the end of the stack was overwritten.
+    pub sentinel_lost: bool,
+    /// What it waits for, when it is pending.
+    pub waits_for: Option<String>,
+    /// Registers as saved when it was switched out; empty for the current thread.
+    pub registers: RegisterSet,
+    /// Saved registers could not be read, and why.
+    pub registers_missing: Option<String>,
+}
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Owns the CPU.
+    Running,
+    /// Could run.
+    #[default]
+    Ready,
+    /// Waits for an object.
+    Pending,
+    /// Waits for time to pass.
+    Sleeping,
+    /// Was stopped by another thread.
+    Suspended,
+    /// Was created and not yet started.
+    Prestart,
+    /// Has ended.
+    Dead,
+}
+
+impl State {
+    /// In words of the field.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Ready => "ready",
+            State::Pending => "pending",
+            State::Sleeping => "sleeping",
+            State::Suspended => "suspended",
+            State::Prestart => "prestart",
+            State::Dead => "dead",
+        }
+    }
+}
+
+/// What a kernel knows about itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KernelState {
+    /// Name of the kernel, for example `Zephyr`.
+    pub kernel: &'static str,
+    /// Threads, in the kernel's order.
+    pub threads: Vec<Thread>,
+    /// Stack that exception handlers run on.
+    pub handler_stack: Option<AddressRange>,
+    /// Functions below which a backtrace has nothing to show.
+    pub outermost: &'static [&'static str],
+    /// What could not be found, for people.
+    pub remarks: Vec<Remark>,
+}
+
+/// A sentence about something a kernel's walker could not find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Stable word for programs.
+    pub code: &'static str,
+    /// One sentence.
+    pub text: String,
+    /// The address it is about.
+    pub address: Option<Address>,
+}
+
+/// Recognises the kernel by its symbols and reads its state. `None` for an unknown kernel or bare
+/// metal.
+pub fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<KernelState> {
+    zephyr::is_present(symbols).then(|| zephyr::read(memory, symbols))
+}
+
+/// Memory that holds the kernel's objects and its threads' stacks, most telling first: what a
+/// capture reads before the bulk.
+pub fn ranges(state: &KernelState, symbols: &SymbolFile<'_>) -> Vec<AddressRange> {
+    let mut ranges = Vec::new();
+    let size = zephyr::thread_size(symbols);
+    ranges.extend(zephyr::kernel_range(symbols));
+    ranges.extend(state.handler_stack);
+    let current_first = |thread: &&Thread| !thread.current;
+    let mut threads: Vec<&Thread> = state.threads.iter().collect();
+    threads.sort_by_key(current_first);
+    for thread in threads {
+        ranges.extend(thread.stack);
+        ranges.extend(AddressRange::new(thread.address, u64::from(size)));
+    }
+    ranges
+}

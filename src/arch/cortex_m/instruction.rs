@@ -117,9 +117,7 @@ fn wide(first: u16, second: u16, pc: Address, registers: &RegisterSet) -> Instru
         // UDF.W
         0xf7f0..=0xf7ff if second & 0xf000 == 0xa000 => Instruction::Undefined,
         // SDIV, UDIV
-        0xfb90..=0xfb9f | 0xfbb0..=0xfbbf => {
-            Instruction::Divide { divisor: (second & 0xf) as u8 }
-        }
+        0xfb90..=0xfb9f | 0xfbb0..=0xfbbf => Instruction::Divide { divisor: (second & 0xf) as u8 },
         // STMIA, LDMIA, STMDB, LDMDB
         0xe880..=0xe8bf | 0xe900..=0xe93f => {
             let size = 4 * second.count_ones();
@@ -199,9 +197,8 @@ mod tests {
         let mut memory = MemoryImage::default();
         let bytes = halfwords.iter().flat_map(|code| code.to_le_bytes()).collect();
         memory.insert(Address(0x100), bytes).unwrap();
-        let registers: RegisterSet = (0..15)
-            .map(|n| (Register::core(n).unwrap(), 0x1000 * (u32::from(n) + 1)))
-            .collect();
+        let registers: RegisterSet =
+            (0..15).map(|n| (Register::core(n).unwrap(), 0x1000 * (u32::from(n) + 1))).collect();
         decode(&memory, Address(0x100), &registers).unwrap()
     }
 

@@ -1,0 +1,141 @@
+//! Why it crashed: one sentence with its evidence.
+//!
+//! Each rule looks for one kind of crash and returns nothing when it does not see it; the first
+//! that sees something names the cause. Rules that explain the origin (a stack that overflowed)
+//! come before those that only read what hardware says about the symptom.
+
+mod software;
+mod stack;
+mod status;
+
+use super::describe::describe;
+use super::unwind::{Context, Environment};
+use crate::arch::cortex_m::exception;
+use crate::arch::cortex_m::fault::is_set;
+use crate::arch::cortex_m::instruction::{self, Instruction};
+use crate::arch::cortex_m::system::{CFSR, HFSR};
+use crate::base::Address;
+use crate::report::{Category, Cause, Confidence};
+use crate::rtos::{KernelState, Thread};
+use crate::snapshot::RegisterSet;
+
+/// Everything that the rules look at.
+pub(super) struct Scene<'a, 'd> {
+    pub(super) environment: &'a Environment<'a, 'd>,
+    /// Innermost first.
+    pub(super) contexts: &'a [Context],
+    /// Index of the context in which the crash happened; `None` when nothing crashed.
+    pub(super) crashed: Option<usize>,
+    pub(super) kernel: Option<&'a KernelState>,
+}
+
+/// What a rule found.
+pub(super) struct Finding {
+    pub(super) category: Category,
+    pub(super) cause: Cause,
+    /// For the title, in brackets: `Stack Overflow in accel-workq`.
+    pub(super) qualifier: Option<String>,
+}
+
+impl Finding {
+    fn new(category: Category, confidence: Confidence, summary: impl Into<String>) -> Finding {
+        let cause = Cause { summary: summary.into(), confidence, evidence: Vec::new() };
+        Finding { category, cause, qualifier: None }
+    }
+
+    fn because(mut self, evidence: impl Into<String>) -> Finding {
+        self.cause.evidence.push(evidence.into());
+        self
+    }
+
+    fn titled(mut self, qualifier: impl Into<String>) -> Finding {
+        self.qualifier = Some(qualifier.into());
+        self
+    }
+}
+
+/// Explains the crash; there is always an answer, and it says how sure it is.
+pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 6] = [
+        status::lockup,
+        stack::overflow,
+        status::double_fault,
+        software::panic_or_assert,
+        status::bad_program_counter,
+        status::from_registers,
+    ];
+    let found = rules.iter().find_map(|rule| rule(scene));
+    found.unwrap_or_else(|| software::halted(scene))
+}
+
+impl Scene<'_, '_> {
+    pub(super) fn crash_context(&self) -> Option<&Context> {
+        self.contexts.get(self.crashed?)
+    }
+
+    /// Registers at the crash.
+    fn crash_registers(&self) -> Option<&RegisterSet> {
+        Some(&self.crash_context()?.frames.first()?.registers)
+    }
+
+    fn crash_pc(&self) -> Option<Address> {
+        self.crash_registers()?.pc().map(Address)
+    }
+
+    pub(super) fn threads(&self) -> &[Thread] {
+        self.kernel.map_or(&[], |kernel| &kernel.threads)
+    }
+
+    pub(super) fn current_thread(&self) -> Option<&Thread> {
+        self.threads().iter().find(|thread| thread.current)
+    }
+
+    /// The thread in whose own code the crash happened; none for a crash in a handler.
+    pub(super) fn crashed_thread(&self) -> Option<&Thread> {
+        self.current_thread().filter(|_| self.crash_context().is_some_and(|c| c.exception == 0))
+    }
+
+    fn has(&self, bit: &str) -> bool {
+        is_set(self.environment.system, CFSR, bit)
+    }
+
+    fn forced(&self) -> bool {
+        is_set(self.environment.system, HFSR, "FORCED")
+    }
+
+    /// The instruction at the crash with the registers it saw.
+    fn instruction(&self) -> Option<Instruction> {
+        let pc = self.crash_pc()?;
+        if !self.environment.is_code(pc) {
+            return None;
+        }
+        instruction::decode(self.environment.memory, pc, self.crash_registers()?)
+    }
+
+    fn describe(&self, address: Address) -> String {
+        describe(address, self.environment.symbols, self.threads())
+    }
+
+    /// `function+12` for an address of code, else the address.
+    fn place(&self, address: Address) -> String {
+        match self.environment.symbols.and_then(|symbols| symbols.symbol_at(address)) {
+            Some((symbol, 0)) => symbol.name.to_string(),
+            Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
+            None => address.to_string(),
+        }
+    }
+
+    /// ` in thread x` or ` in the SysTick handler`.
+    fn whereabouts(&self) -> String {
+        match self.crash_context() {
+            Some(context) if context.exception != 0 => {
+                format!(" in the {} handler", exception::name(context.exception))
+            }
+            Some(_) => match self.current_thread() {
+                Some(thread) if !thread.name.is_empty() => format!(" in thread {}", thread.name),
+                _ => String::new(),
+            },
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Stack overflow, by every trace it leaves.
+
+use super::{Finding, Scene};
+use crate::analysis::describe::{GUARD_REACH, guard_of};
+use crate::arch::cortex_m::fault::fault_address;
+use crate::arch::cortex_m::instruction::Instruction;
+use crate::base::{Address, AddressRange};
+use crate::report::{Category, Confidence};
+use crate::rtos::Thread;
+use crate::snapshot::Register;
+
+/// A stack that was too small, of the thread that crashed or of another.
+pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
+    by_limit(scene)
+        .or_else(|| by_pointer(scene))
+        .or_else(|| by_guard(scene))
+        .or_else(|| by_stacking(scene).or_else(|| by_sentinel(scene)))
+}
+
+fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Finding {
+    let (who, title) = match thread {
+        Some(thread) => {
+            (format!(" in thread {}", thread.name), format!("Stack Overflow in {}", thread.name))
+        }
+        None => (String::new(), "Stack Overflow".to_string()),
+    };
+    let mut found =
+        Finding::new(Category::StackOverflow, confidence, format!("Stack overflow{who}: {what}"))
+            .titled(title);
+    if let Some(stack) = thread.and_then(|thread| thread.stack) {
+        found = found.because(format!("the stack is {} bytes at {stack}", stack.size()));
+    }
+    if let Some(high_water) = thread.and_then(|thread| thread.high_water) {
+        found = found.because(format!("{high_water} bytes of it were in use at most"));
+    }
+    found
+}
+
+/// Armv8-M: PSPLIM or MSPLIM was reached.
+fn by_limit(scene: &Scene<'_, '_>) -> Option<Finding> {
+    if !scene.has("STKOF") {
+        return None;
+    }
+    let thread = scene.crashed_thread();
+    let what = match thread.and_then(|thread| thread.stack) {
+        Some(stack) => format!("the stack pointer reached its limit {}", stack.start()),
+        None => "the stack pointer reached its limit (MSPLIM or PSPLIM)".to_string(),
+    };
+    Some(
+        finding(thread, Confidence::Certain, what)
+            .because("CFSR.STKOF is set: hardware compares SP with its limit"),
+    )
+}
+
+/// The stack pointer itself is below the stack.
+fn by_pointer(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crash_context()?;
+    let thread = scene.crashed_thread()?;
+    let stack = thread.stack?;
+    let context = scene.crash_context()?;
+    // The frame that hardware pushed lies deeper than SP at the crash.
+    let sp = scene.crash_registers()?.sp().map(Address);
+    let lowest = context_frame(scene).into_iter().chain(sp).min()?;
+    let below = stack.start().0.checked_sub(lowest.0).filter(|below| *below > 0)?;
+    // A pointer far away is corrupted, not overflowed.
+    if u64::from(below) > stack.size().max(4096) || context.frames.is_empty() {
+        return None;
+    }
+    let what = format!("PSP {lowest} is {below} bytes below the stack");
+    Some(finding(Some(thread), Confidence::Certain, what))
+}
+
+/// Where hardware pushed the crashed thread's registers.
+fn context_frame(scene: &Scene<'_, '_>) -> Option<Address> {
+    let handler = scene.contexts.get(scene.crashed?.checked_sub(1)?)?;
+    handler.exception_frame
+}
+
+/// The access hit the guard below a stack.
+fn by_guard(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crash_context()?;
+    let thread = scene.crashed_thread()?;
+    let stack = thread.stack?;
+    let sp = scene.crash_registers()?.sp()?;
+    let reported = fault_address(scene.environment.system).map(|(register, address)| {
+        (Address(address), format!("{} holds {}", register.name, Address(address)))
+    });
+    // Cores without fault addresses: the instruction tells what it wrote.
+    let decoded = match scene.instruction() {
+        Some(Instruction::Access(access)) => access.address.map(|at| {
+            (at, format!("the instruction at {} writes {at}", scene.crash_pc().unwrap_or(at)))
+        }),
+        _ => None,
+    };
+    let hits = |at: Address| {
+        let guard = AddressRange::from_bounds(
+            Address(stack.start().0.saturating_sub(GUARD_REACH)),
+            stack.start().checked_add(64).unwrap_or(stack.start()),
+        );
+        guard.is_some_and(|guard| guard.contains(at))
+    };
+    let (address, evidence) =
+        reported.into_iter().chain(decoded).find(|(address, _)| hits(*address))?;
+    // The stack must be all but used up, or this is a stray pointer.
+    let left = i64::from(sp) - i64::from(stack.start().0);
+    if left > 512 {
+        return None;
+    }
+    let what = match guard_of(address, std::slice::from_ref(thread)) {
+        Some((_, distance)) => {
+            format!("an access to {address}, {distance} bytes below the stack, hit its guard")
+        }
+        None => format!("an access to {address} hit the guard at the end of the stack"),
+    };
+    Some(finding(Some(thread), Confidence::Certain, what).because(evidence).because(format!(
+        "SP {} leaves {} bytes",
+        Address(sp),
+        left.max(0)
+    )))
+}
+
+/// Hardware could not push its frame where the stack pointer was.
+fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let bit = ["MSTKERR", "STKERR"].into_iter().find(|bit| scene.has(bit))?;
+    let thread = scene.crashed_thread();
+    let sp = scene
+        .crash_registers()
+        .and_then(|registers| registers.get(Register::PSP).or(registers.sp()))
+        .map(Address);
+    let near = |sp: Address| {
+        thread.and_then(|thread| thread.stack).is_some_and(|stack| {
+            let left = i64::from(sp.0) - i64::from(stack.start().0);
+            (-4096..=256).contains(&left)
+        })
+    };
+    let confidence = if sp.is_some_and(near) { Confidence::Certain } else { Confidence::Likely };
+    let what = "hardware had no room to push the exception frame".to_string();
+    Some(finding(thread, confidence, what).because(format!("CFSR.{bit} is set")))
+}
+
+/// A sentinel word at the end of a stack was overwritten, of whichever thread.
+fn by_sentinel(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crash_context()?;
+    let lost = |thread: &&Thread| thread.sentinel_lost;
+    let thread =
+        scene.crashed_thread().filter(lost).or_else(|| scene.threads().iter().find(lost))?;
+    let start = thread.stack?.start();
+    let what = format!("the sentinel word at {start} was overwritten");
+    Some(finding(Some(thread), Confidence::Likely, what))
+}

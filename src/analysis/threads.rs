@@ -1,0 +1,287 @@
+//! Threads and handlers as the report lists them.
+
+use super::Options;
+use super::cause::Scene;
+use super::unwind::{self, Context, UnwoundFrame};
+use super::variables;
+use crate::arch::cortex_m::exception;
+use crate::base::Address;
+use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread};
+use crate::rtos::{self, KernelState, State};
+use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
+
+/// Lists every thread and active handler: the crashed one first, then handlers, then the rest in
+/// the kernel's order.
+pub(super) fn list(
+    scene: &Scene<'_, '_>,
+    snapshot: &Snapshot,
+    options: &Options,
+    notes: &mut Notes,
+) -> Vec<Thread> {
+    let mut threads: Vec<Thread> = scene
+        .contexts
+        .iter()
+        .enumerate()
+        .filter(|(_, context)| context.exception != 0)
+        .map(|(index, context)| handler(scene, index, context, options))
+        .collect();
+    let thread_mode = scene.contexts.iter().position(|context| context.exception == 0);
+    let running = thread_mode.and_then(|index| Some((index, scene.contexts.get(index)?)));
+    let crashed = thread_mode.is_some() && thread_mode == scene.crashed;
+    let known = scene.threads();
+    for thread in known {
+        if thread.current {
+            threads.push(current(scene, thread, running, crashed, options));
+        } else {
+            threads.push(switched_out(scene, thread, options, notes));
+        }
+    }
+    if !known.iter().any(|thread| thread.current) {
+        if let Some((_, context)) = running {
+            threads.push(nameless(scene, context, crashed, options));
+        }
+    }
+    if known.is_empty() {
+        threads.extend(stored(scene, snapshot, options));
+    }
+    // A stable sort keeps the kernel's order within each group.
+    threads.sort_by_key(|thread| (!thread.crashed, thread.state != "handler"));
+    threads
+}
+
+/// Register sets in the order of a core file: see [`super::thread_contexts`].
+pub(super) fn for_core_file(
+    contexts: &[Context],
+    kernel: Option<&KernelState>,
+) -> Vec<ThreadRegisters> {
+    let registers_of =
+        |context: &Context| context.frames.first().map(|frame| frame.registers.clone());
+    let threads = kernel.map_or(&[][..], |kernel| &kernel.threads);
+    let current = threads.iter().find(|thread| thread.current);
+    let mut listed = Vec::new();
+    let running = contexts.iter().find(|context| context.exception == 0);
+    if let Some(registers) = running.and_then(registers_of) {
+        listed.push(ThreadRegisters { id: current.map_or(1, |t| t.address.0), registers });
+    }
+    for thread in threads.iter().filter(|thread| !thread.current) {
+        if !thread.registers.is_empty() {
+            let registers = thread.registers.clone();
+            listed.push(ThreadRegisters { id: thread.address.0, registers });
+        }
+    }
+    for context in contexts.iter().filter(|context| context.exception != 0) {
+        if let Some(registers) = registers_of(context) {
+            listed.push(ThreadRegisters { id: u32::from(context.exception), registers });
+        }
+    }
+    listed
+}
+
+fn handler(scene: &Scene<'_, '_>, index: usize, context: &Context, options: &Options) -> Thread {
+    let mut thread = Thread {
+        id: format!("exception {}", context.exception),
+        name: format!("{} handler", exception::name(context.exception)),
+        state: "handler".into(),
+        crashed: scene.crashed == Some(index),
+        ..Thread::default()
+    };
+    if let Some(range) = scene.kernel.and_then(|kernel| kernel.handler_stack) {
+        let sp = context.frames.first().and_then(|frame| frame.registers.sp()).map(Address);
+        if sp.is_some_and(|sp| range.contains(sp)) {
+            thread.stack = Some(stack(range, sp, None, false));
+        }
+    }
+    fill(scene, &mut thread, context, options);
+    thread
+}
+
+fn current(
+    scene: &Scene<'_, '_>,
+    thread: &rtos::Thread,
+    running: Option<(usize, &Context)>,
+    crashed: bool,
+    options: &Options,
+) -> Thread {
+    let mut listed = described(scene, thread);
+    listed.crashed = crashed;
+    if let Some((index, context)) = running {
+        let sp = context.frames.first().and_then(|frame| frame.registers.sp()).map(Address);
+        // The hardware's frame lies below SP: it counts as used too.
+        let pushed =
+            index.checked_sub(1).and_then(|handler| scene.contexts.get(handler)?.exception_frame);
+        let lowest = sp.into_iter().chain(pushed).min();
+        listed.stack = stack_of(thread, lowest);
+        fill(scene, &mut listed, context, options);
+    }
+    listed
+}
+
+fn switched_out(
+    scene: &Scene<'_, '_>,
+    thread: &rtos::Thread,
+    options: &Options,
+    notes: &mut Notes,
+) -> Thread {
+    let mut listed = described(scene, thread);
+    if let Some(reason) = &thread.registers_missing {
+        let text = format!("thread {} has no backtrace: {reason}", thread.name);
+        notes.add_at(Severity::Warning, "thread_registers_missing", thread.address, text);
+        listed.unwind_ended = Some(reason.clone());
+        return listed;
+    }
+    listed.stack = stack_of(thread, thread.registers.sp().map(Address));
+    let environment = unwind::Environment { thread_stack: thread.stack, ..*scene.environment };
+    let context = unwind::thread(&thread.registers, &environment);
+    fill(scene, &mut listed, &context, options);
+    listed
+}
+
+/// The running thread of a target without a known kernel.
+fn nameless(scene: &Scene<'_, '_>, context: &Context, crashed: bool, options: &Options) -> Thread {
+    let mut thread = Thread {
+        id: "thread mode".into(),
+        name: "thread mode".into(),
+        state: State::Running.name().into(),
+        current: true,
+        crashed,
+        ..Thread::default()
+    };
+    fill(scene, &mut thread, context, options);
+    thread
+}
+
+/// Threads that the dump itself lists, where no kernel tells more. The first is the CPU's.
+fn stored<'a>(
+    scene: &'a Scene<'_, '_>,
+    snapshot: &'a Snapshot,
+    options: &'a Options,
+) -> impl Iterator<Item = Thread> + 'a {
+    snapshot.threads.iter().skip(1).map(move |stored| {
+        let mut thread = Thread {
+            id: Hex32(stored.id).to_string(),
+            name: format!("thread {}", stored.id),
+            state: "unknown".into(),
+            ..Thread::default()
+        };
+        let context = unwind::thread(&stored.registers, scene.environment);
+        fill(scene, &mut thread, &context, options);
+        thread
+    })
+}
+
+fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
+    let entry = thread.entry.map(|entry| {
+        let symbol = scene.environment.symbols.and_then(|symbols| symbols.symbol_at(entry));
+        symbol.map_or_else(|| entry.to_string(), |(symbol, _)| symbol.name.to_string())
+    });
+    Thread {
+        id: Hex32::from(thread.address).to_string(),
+        name: thread.name.clone(),
+        state: thread.state.name().into(),
+        state_bits: thread.state_bits,
+        priority: thread.priority,
+        entry,
+        current: thread.current,
+        waits_for: thread.waits_for.clone(),
+        stack: stack_of(thread, None),
+        ..Thread::default()
+    }
+}
+
+fn stack_of(thread: &rtos::Thread, sp: Option<Address>) -> Option<Stack> {
+    let range = thread.stack?;
+    Some(stack(range, sp, thread.high_water, thread.sentinel_lost))
+}
+
+fn stack(
+    range: crate::base::AddressRange,
+    sp: Option<Address>,
+    high_water: Option<u32>,
+    sentinel_lost: bool,
+) -> Stack {
+    let used = sp.and_then(|sp| range.end().checked_sub(u64::from(sp.0)));
+    let below = sp.is_some_and(|sp| sp < range.start());
+    Stack {
+        start: range.start().into(),
+        size: u32::try_from(range.size()).unwrap_or(u32::MAX),
+        used: used.and_then(|used| u32::try_from(used).ok()),
+        high_water,
+        overflowed: below || sentinel_lost,
+    }
+}
+
+/// Adds the frames and registers of `context` to `thread`.
+fn fill(scene: &Scene<'_, '_>, thread: &mut Thread, context: &Context, options: &Options) {
+    if let Some(first) = context.frames.first() {
+        thread.registers = shown(&first.registers);
+    }
+    thread.unwind_ended = context.ended.clone();
+    for (index, frame) in context.frames.iter().enumerate() {
+        let callers = context.frames.get(index..).unwrap_or(&[]);
+        add_frame(scene, &mut thread.frames, frame, callers, options);
+    }
+    for (index, frame) in thread.frames.iter_mut().enumerate() {
+        frame.index = u32::try_from(index).unwrap_or(u32::MAX);
+    }
+}
+
+/// One physical frame: the functions inlined at its address, innermost first, then its own.
+fn add_frame(
+    scene: &Scene<'_, '_>,
+    frames: &mut Vec<Frame>,
+    unwound: &UnwoundFrame,
+    callers: &[UnwoundFrame],
+    options: &Options,
+) {
+    let pc = unwound.pc.address();
+    let raw = Frame {
+        pc: pc.into(),
+        sp: unwound.registers.sp().map(Hex32),
+        found_by: unwound.found_by.name().into(),
+        remark: unwound.remark.clone(),
+        registers: shown(&unwound.registers),
+        ..Frame::default()
+    };
+    let symbols = scene.environment.symbols;
+    let sources = symbols.map(|symbols| symbols.frames_at(unwound.pc)).unwrap_or_default();
+    if let (Some(symbols), true) = (symbols, sources.is_empty()) {
+        let symbol = symbols.symbol_at(unwound.pc.lookup());
+        let location = symbols.line_at(unwound.pc);
+        let is_code = scene.environment.is_code(unwound.pc.lookup());
+        frames.push(Frame {
+            function: symbol.filter(|_| is_code).map(|(symbol, _)| symbol.name.to_string()),
+            offset: symbol.filter(|_| is_code).map(|(s, _)| pc.0.wrapping_sub(s.address.0)),
+            line: location.as_ref().and_then(|location| location.line),
+            file: location.map(|location| location.path()),
+            ..raw
+        });
+        return;
+    }
+    if sources.is_empty() {
+        frames.push(raw);
+        return;
+    }
+    let context = variables::FrameState::new(scene.environment, callers);
+    for source in sources {
+        let (arguments, locals) = match (symbols, &context) {
+            (Some(symbols), Some(context)) if options.locals => {
+                variables::of_frame(symbols, &source, context)
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        frames.push(Frame {
+            function: source.function.map(str::to_string),
+            offset: source.low_pc.map(|low| pc.0.wrapping_sub(low.0)),
+            inlined: source.inlined,
+            line: source.location.as_ref().and_then(|location| location.line),
+            file: source.location.as_ref().map(|location| location.file.clone()),
+            arguments,
+            locals,
+            ..raw.clone()
+        });
+    }
+}
+
+fn shown(registers: &RegisterSet) -> Registers {
+    registers.iter().map(|(register, value)| (register.name(), value)).collect()
+}

@@ -1,0 +1,222 @@
+//! Across an exception: from a handler to what it interrupted.
+//!
+//! Where the frame lies is certain when the stack pointers are known. Dumps without MSP and PSP
+//! (plain ELF cores, older debug servers) leave a search: a handler keeps the frame's address in
+//! its registers or on its own stack, and a frame has a shape.
+
+use super::step::HandlerEntry;
+use super::{Context, Environment};
+use crate::arch::cortex_m::exception::{ExcReturn, ExceptionFrame};
+use crate::arch::cortex_m::fault::is_set;
+use crate::arch::cortex_m::system::CFSR;
+use crate::base::{Address, AddressRange};
+use crate::snapshot::{Register, RegisterSet};
+
+/// The state that a handler interrupted.
+pub(super) struct Outer {
+    /// Where the frame that hardware pushed begins.
+    pub(super) address: Address,
+    /// Registers before the exception.
+    pub(super) registers: RegisterSet,
+    /// A doubt about them.
+    pub(super) remark: Option<String>,
+}
+
+/// Words of a handler's stack that are searched for the frame or its address.
+const SEARCH_WORDS: u32 = 512;
+/// Largest thread stack that is searched for a frame, in bytes.
+const THREAD_STACK_LIMIT: u64 = 1 << 20;
+
+/// Reads the state that the handler of `context`, entered as `entry` says, interrupted.
+/// `stopped` holds the registers at the handler's innermost frame.
+pub(super) fn cross(
+    entry: &HandlerEntry,
+    context: &Context,
+    stopped: &RegisterSet,
+    environment: &Environment<'_, '_>,
+) -> Result<Outer, String> {
+    let exc_return = entry.exc_return;
+    let (address, remark) = if exc_return.on_process_stack() {
+        match process_stack(exc_return, stopped) {
+            Some(psp) => (psp, None),
+            None => recover(exc_return, context, environment)?,
+        }
+    } else {
+        main_stack(exc_return, entry.sp, environment)
+    };
+    let frame = ExceptionFrame::read(environment.memory, address, exc_return, environment.float)
+        .map_err(|error| format!("the exception frame at {address} is not captured: {error}"))?;
+
+    let mut registers = before_exception(&frame, &entry.registers);
+    if frame.lazy {
+        // The values are still in the FPU: nothing in the handler has touched it.
+        copy_singles(stopped, &mut registers, 0..16);
+        registers.set(Register::FPSCR, stopped.get(Register::FPSCR));
+    }
+    if exc_return.on_process_stack() {
+        registers.set(Register::PSP, frame.registers.sp());
+        registers.set(Register::MSP, entry.sp.0);
+    } else {
+        registers.set(Register::MSP, frame.registers.sp());
+    }
+    let plausible = frame.is_plausible(exc_return, &|address| environment.is_code(address));
+    let remark = match not_stacked(address, plausible, environment) {
+        Some(reason) => Some(reason),
+        None if !plausible => {
+            remark.or_else(|| Some(format!("the frame at {address} does not look like one")))
+        }
+        None => remark,
+    };
+    Ok(Outer { address, registers, remark })
+}
+
+/// Registers that the frame does not hold are those of the handler's outermost frame: hardware
+/// saves only what a C function may destroy.
+fn before_exception(frame: &ExceptionFrame, entry: &RegisterSet) -> RegisterSet {
+    let mut registers = frame.registers.clone();
+    for register in (4..=11u8).filter_map(Register::core) {
+        if registers.get(register).is_none() {
+            registers.set(register, entry.get(register));
+        }
+    }
+    copy_singles(entry, &mut registers, 16..32);
+    if registers.get(Register::S0).is_none() && !frame.lazy {
+        copy_singles(entry, &mut registers, 0..16);
+    }
+    for name in ["control", "primask", "basepri", "faultmask", "msplim", "psplim"] {
+        if let Some(register) = Register::from_name(name) {
+            registers.set(register, entry.get(register));
+        }
+    }
+    registers
+}
+
+fn copy_singles(from: &RegisterSet, to: &mut RegisterSet, numbers: std::ops::Range<u8>) {
+    for register in numbers.filter_map(Register::single) {
+        if to.get(register).is_none() {
+            to.set(register, from.get(register));
+        }
+    }
+}
+
+/// Why the frame at `address` holds no registers although the stack pointer is right. The status
+/// bits alone do not tell: with STKOF or MSTKERR the frame may be there all the same, when only the
+/// instruction, or only the floating-point part of the frame, went past the limit.
+fn not_stacked(
+    address: Address,
+    plausible: bool,
+    environment: &Environment<'_, '_>,
+) -> Option<String> {
+    let set = |bit: &&(&str, &str)| is_set(environment.system, CFSR, bit.0);
+    let reasons = [
+        ("STKOF", "the stack limit was reached, so hardware pushed no frame; registers are stale"),
+        ("MSTKERR", "pushing the frame violated the MPU; its contents are not to be trusted"),
+        ("STKERR", "pushing the frame failed on the bus; its contents are not to be trusted"),
+    ];
+    let (bit, text) = reasons.iter().find(set)?;
+    // Hardware that stacks nothing leaves the stack pointer at its limit.
+    let at_limit = environment.thread_stack.is_some_and(|stack| stack.start() == address);
+    (!plausible || (*bit == "STKOF" && at_limit)).then(|| (*text).to_string())
+}
+
+/// PSP of the security state that `exc_return` names.
+fn process_stack(exc_return: ExcReturn, stopped: &RegisterSet) -> Option<Address> {
+    let banked = if exc_return.from_secure() { Register::PSP_S } else { Register::PSP_NS };
+    // PSP is that of the state the core is in; without the Security Extension it is the only one.
+    let value = stopped.get(banked).filter(|value| *value != 0).or(stopped.get(Register::PSP))?;
+    Some(Address(value))
+}
+
+/// The frame on the main stack begins at the handler's stack pointer at entry. When that was
+/// guessed, the nearest place above that holds a frame is better.
+fn main_stack(
+    exc_return: ExcReturn,
+    sp: Address,
+    environment: &Environment<'_, '_>,
+) -> (Address, Option<String>) {
+    let fits = |at: Address| is_frame(at, exc_return, environment);
+    if fits(sp) {
+        return (sp, None);
+    }
+    let found = (0..32i64).map(|index| sp.wrapping_add(4 * index)).find(|at| fits(*at));
+    match found {
+        Some(at) => (at, Some(format!("the exception frame was searched for and found at {at}"))),
+        None => (sp, None),
+    }
+}
+
+fn is_frame(at: Address, exc_return: ExcReturn, environment: &Environment<'_, '_>) -> bool {
+    at.is_aligned(4)
+        && ExceptionFrame::read(environment.memory, at, exc_return, environment.float)
+            .is_ok_and(|frame| frame.is_plausible(exc_return, &|at| environment.is_code(at)))
+}
+
+/// Finds the frame on an unknown process stack.
+fn recover(
+    exc_return: ExcReturn,
+    context: &Context,
+    environment: &Environment<'_, '_>,
+) -> Result<(Address, Option<String>), String> {
+    let stack = environment.thread_stack;
+    let remark = |at: Address, how: &str| {
+        (at, Some(format!("PSP is not in the dump; the frame at {at} was recovered from {how}")))
+    };
+    let entry_sp = context.frames.last().and_then(|frame| frame.cfa);
+    let pointers = handler_words(context, environment);
+    // A stack that was overrun has its frame below its start: allow for that.
+    let near = stack.and_then(|stack| {
+        let start = Address(stack.start().0.saturating_sub(256));
+        AddressRange::new(start, stack.size() + u64::from(stack.start().0 - start.0))
+    });
+    let elsewhere = |at: Address| entry_sp.is_none_or(|sp| at >= sp || sp.0 - at.0 > 4096);
+    let fits = |at: &Address| {
+        let place = near.map_or_else(|| elsewhere(*at), |near| near.contains(*at));
+        place && is_frame(*at, exc_return, environment)
+    };
+    if let Some(at) = pointers.into_iter().map(Address).find(fits) {
+        return Ok(remark(at, "the handler's own stack"));
+    }
+    let stack = stack
+        .filter(|stack| stack.size() <= THREAD_STACK_LIMIT)
+        .ok_or("PSP is not in the dump and the current thread's stack is not known")?;
+    let words = u32::try_from(stack.size() / 8).unwrap_or(0);
+    let bottom_up = |index: u32| Address(stack.start().0 & !7).wrapping_add(8 * i64::from(index));
+    // At the vector r0 to r3 and r12 still are what hardware pushed: that is the best proof.
+    let innermost = context.frames.first().map(|frame| &frame.registers);
+    let same = |at: &Address| {
+        let frame =
+            ExceptionFrame::read(environment.memory, *at, exc_return, environment.float).ok();
+        frame.zip(innermost).is_some_and(|(frame, live)| {
+            [0, 1, 2, 3, 12].iter().all(|n| {
+                frame.registers.core(*n).is_some() && frame.registers.core(*n) == live.core(*n)
+            })
+        })
+    };
+    let candidates = || (0..words).map(bottom_up).filter(fits);
+    candidates()
+        .find(same)
+        .or_else(|| candidates().next())
+        .map(|at| remark(at, "the current thread's stack"))
+        .ok_or_else(|| {
+            format!("PSP is not in the dump and no exception frame was found in {stack}")
+        })
+}
+
+/// Every word that the handler's frames hold in registers, then on its stack.
+fn handler_words(context: &Context, environment: &Environment<'_, '_>) -> Vec<u32> {
+    let mut words = Vec::new();
+    for frame in &context.frames {
+        words.extend((0..=12u8).filter_map(|number| frame.registers.core(number)));
+    }
+    let start = context.frames.first().and_then(|frame| frame.registers.sp()).map(Address);
+    let end = context.frames.last().and_then(|frame| frame.cfa);
+    if let (Some(start), Some(end)) = (start, end) {
+        let count = (end.0.saturating_sub(start.0) / 4).min(SEARCH_WORDS);
+        // From the vector inwards: the outermost frames were written first, at the crash.
+        for index in 1..=count {
+            let at = end.wrapping_add(-4 * i64::from(index));
+            words.extend(environment.memory.read_u32(at).ok());
+        }
+    }
+    words
+}

@@ -1,0 +1,202 @@
+//! Backtraces: from one register set to every frame that led there, across exceptions.
+//!
+//! A stopped Cortex-M is a stack of contexts: the handler that runs, what it interrupted, down to
+//! a thread. Within a context frames are found by unwind tables, else by guesses that say so
+//! ([`FoundBy`]); contexts are joined by the frames that hardware pushed.
+
+mod boundary;
+mod step;
+
+pub use step::FoundBy;
+
+use crate::arch::cortex_m::exception::{ExcReturn, FloatContext};
+use crate::arch::cortex_m::system::SystemState;
+use crate::base::{Address, AddressRange, Memory};
+use crate::report::{Notes, Severity};
+use crate::snapshot::{Register, RegisterSet};
+use crate::symbols::{CodeAddress, SymbolFile};
+
+/// Deepest nesting of exceptions that is followed; hardware priorities allow far fewer.
+const CONTEXT_LIMIT: usize = 16;
+
+/// What unwinding may look at.
+pub struct Environment<'a, 'd> {
+    /// Captured memory over the read-only contents of the ELF.
+    pub memory: &'a dyn Memory,
+    /// The firmware's symbols.
+    pub symbols: Option<&'a SymbolFile<'d>>,
+    /// Captured system registers.
+    pub system: &'a SystemState,
+    /// Lazy floating-point state.
+    pub float: FloatContext,
+    /// Functions below which there is nothing to show.
+    pub outermost: &'a [&'a str],
+    /// Stack of the thread that owns the CPU, where known.
+    pub thread_stack: Option<AddressRange>,
+    /// Most frames of one context.
+    pub max_frames: usize,
+}
+
+impl Environment<'_, '_> {
+    /// Whether `address` holds code of the firmware. Without symbols everything outside the
+    /// peripheral, device and system regions may be code (DDI 0403E B3.1).
+    pub fn is_code(&self, address: Address) -> bool {
+        match self.symbols {
+            Some(symbols) => symbols.is_code(address),
+            None => address.0 >= 0x40 && address.0 < 0x4000_0000,
+        }
+    }
+
+    /// Whether a call could return to `target`, a word with the Thumb bit. What counts is the call
+    /// itself: behind one that does not return there may be data.
+    fn is_return_address(&self, target: u32) -> bool {
+        target & 1 == 1 && self.is_code(CodeAddress::Return(Address(target)).lookup())
+    }
+
+    fn function_name(&self, address: Address) -> Option<&str> {
+        self.symbols?.symbol_at(address).map(|(symbol, _)| symbol.name)
+    }
+}
+
+/// One physical frame; inlined functions share their caller's.
+#[derive(Clone, Debug)]
+pub struct UnwoundFrame {
+    /// Where it executes.
+    pub pc: CodeAddress,
+    /// Registers as they were in this frame; those that cannot be known are unknown.
+    pub registers: RegisterSet,
+    /// Canonical frame address: the caller's stack pointer at the call, where a table gives it.
+    pub cfa: Option<Address>,
+    /// How it was found.
+    pub found_by: FoundBy,
+    /// A doubt about it.
+    pub remark: Option<String>,
+}
+
+/// Frames of one handler or of a thread, innermost first.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Exception number; 0 in thread mode.
+    pub exception: u16,
+    /// Frames, innermost first.
+    pub frames: Vec<UnwoundFrame>,
+    /// How this handler was entered and will return, where that was found.
+    entry: Option<step::HandlerEntry>,
+    /// Where the frame that hardware pushed for this handler lies, and whether it is believed.
+    pub exception_frame: Option<Address>,
+    /// Why the frames end here, when that is not where a thread or a handler begins.
+    pub ended: Option<String>,
+}
+
+impl Context {
+    /// EXC_RETURN of this handler, where it was found.
+    pub fn exc_return(&self) -> Option<ExcReturn> {
+        self.entry.as_ref().map(|entry| entry.exc_return)
+    }
+}
+
+/// Unwinds from the registers of a stopped CPU: the innermost context first.
+pub fn contexts(
+    registers: &RegisterSet,
+    environment: &Environment<'_, '_>,
+    notes: &mut Notes,
+) -> Vec<Context> {
+    let mut contexts: Vec<Context> = Vec::new();
+    let mut next = Some((registers.clone(), FoundBy::Registers, None));
+    while let Some((registers, found_by, remark)) = next.take() {
+        let exception = exception_number(&registers, environment, contexts.is_empty());
+        let mut context = frames(&registers, exception, found_by, environment);
+        if let (Some(first), Some(remark)) = (context.frames.first_mut(), remark) {
+            first.remark = Some(remark);
+        }
+        if let Some(entry) = &context.entry {
+            if contexts.len() >= CONTEXT_LIMIT {
+                notes.add(
+                    Severity::Warning,
+                    "exceptions_too_deep",
+                    "exceptions nest deeper than any core allows; the stack is damaged",
+                );
+            } else {
+                let outer = boundary::cross(entry, &context, &registers, environment);
+                match outer {
+                    Ok(outer) => {
+                        context.exception_frame = Some(outer.address);
+                        next = Some((outer.registers, FoundBy::ExceptionFrame, outer.remark));
+                    }
+                    Err(text) => notes.add(Severity::Warning, "exception_frame_lost", text),
+                }
+            }
+        }
+        contexts.push(context);
+    }
+    contexts
+}
+
+/// Unwinds one thread that is switched out.
+pub fn thread(registers: &RegisterSet, environment: &Environment<'_, '_>) -> Context {
+    frames(registers, 0, FoundBy::SavedRegisters, environment)
+}
+
+/// The exception that the code behind `registers` handles: IPSR, else ICSR for the innermost.
+fn exception_number(
+    registers: &RegisterSet,
+    environment: &Environment<'_, '_>,
+    innermost: bool,
+) -> u16 {
+    let ipsr = registers.get(Register::XPSR).map(|xpsr| (xpsr & 0x1ff) as u16);
+    let active = environment.system.active_exception();
+    match ipsr {
+        // Tools that know no xPSR store 0 or a CPSR; VECTACTIVE then tells.
+        Some(0) | None if innermost => active.or(ipsr).unwrap_or(0),
+        Some(number) => number,
+        None => 0,
+    }
+}
+
+fn frames(
+    registers: &RegisterSet,
+    exception: u16,
+    found_by: FoundBy,
+    environment: &Environment<'_, '_>,
+) -> Context {
+    let mut context =
+        Context { exception, frames: Vec::new(), entry: None, exception_frame: None, ended: None };
+    let Some(pc) = registers.pc() else {
+        context.ended = Some("the program counter is not known".into());
+        return context;
+    };
+    let mut frame = UnwoundFrame {
+        pc: CodeAddress::Instruction(Address(pc)),
+        registers: registers.clone(),
+        cfa: None,
+        found_by,
+        remark: None,
+    };
+    loop {
+        let at_bottom = environment
+            .function_name(frame.pc.lookup())
+            .is_some_and(|name| environment.outermost.contains(&name));
+        let innermost = context.frames.is_empty();
+        let step = step::caller(&mut frame, innermost, exception != 0, environment);
+        context.frames.push(frame);
+        if context.frames.len() >= environment.max_frames {
+            context.ended = Some(format!("stopped after {} frames", environment.max_frames));
+            return context;
+        }
+        match step {
+            step::Step::Caller(caller) if !at_bottom => frame = *caller,
+            step::Step::ExceptionReturn(entry) => {
+                if let Some(last) = context.frames.last_mut() {
+                    last.cfa = Some(entry.sp);
+                }
+                context.entry = Some(entry);
+                return context;
+            }
+            step::Step::End(reason) => {
+                context.ended = if at_bottom { None } else { reason };
+                return context;
+            }
+            step::Step::Caller(_) => return context,
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! From one frame to its caller within a context.
+//!
+//! In order of trust: `.debug_frame`, `.ARM.exidx`, the instructions of the function's prologue,
+//! the link register, and last a search of the stack for a return address.
+
+use super::{Environment, UnwoundFrame};
+use crate::arch::cortex_m::exception::ExcReturn;
+use crate::arch::cortex_m::prologue::{StackEffect, follows_call};
+use crate::base::Address;
+use crate::snapshot::{Register, RegisterSet};
+use crate::symbols::CodeAddress;
+use crate::symbols::cfi::{self, CfaRule, RegisterRule, UnwindRow};
+use crate::symbols::exidx::{Unwind, UnwindStep};
+
+/// How a frame was found, from certain to guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// The CPU's registers.
+    Registers,
+    /// Registers that the kernel saved when it switched the thread out.
+    SavedRegisters,
+    /// Registers that hardware pushed when it took an exception.
+    ExceptionFrame,
+    /// `.debug_frame`.
+    Cfi,
+    /// `.ARM.exidx`.
+    Exidx,
+    /// The link register, after a jump to an address that is no code.
+    LinkRegister,
+    /// A guess: the instructions at the function's start.
+    Prologue,
+    /// A guess: a word on the stack that looks like a return address.
+    Scan,
+}
+
+impl FoundBy {
+    /// As the report names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FoundBy::Registers => "registers",
+            FoundBy::SavedRegisters => "saved registers",
+            FoundBy::ExceptionFrame => "exception frame",
+            FoundBy::Cfi => "cfi",
+            FoundBy::Exidx => "exidx",
+            FoundBy::LinkRegister => "link register",
+            FoundBy::Prologue => "prologue",
+            FoundBy::Scan => "scan",
+        }
+    }
+}
+
+/// Where a frame leads.
+pub(super) enum Step {
+    /// To its caller.
+    Caller(Box<UnwoundFrame>),
+    /// It is the outermost frame of a handler.
+    ExceptionReturn(HandlerEntry),
+    /// Nowhere; the reason is `None` where a thread normally begins.
+    End(Option<String>),
+}
+
+/// The state in which a handler was entered.
+#[derive(Clone, Debug)]
+pub(super) struct HandlerEntry {
+    /// How it returns.
+    pub(super) exc_return: ExcReturn,
+    /// The stack pointer at entry.
+    pub(super) sp: Address,
+    /// Registers at entry that hardware does not save, as far as they are known.
+    pub(super) registers: RegisterSet,
+}
+
+/// Words of stack that are searched for a return address.
+const SCAN_WORDS: u32 = 256;
+/// Registers that a function must preserve: r4 to r11. AAPCS32 section 6.1.1.
+const CALLEE_SAVED: std::ops::RangeInclusive<u8> = 4..=11;
+/// FNC_RETURN: return from non-secure to secure code. DDI 0553 B3.16.
+const FUNCTION_RETURN: u32 = 0xfeff_fffe;
+
+/// Finds the caller of `frame`, whose CFA is filled in on the way. `innermost` says that no frame
+/// was unwound before in this context, so LR may still hold the return address.
+pub(super) fn caller(
+    frame: &mut UnwoundFrame,
+    innermost: bool,
+    in_handler: bool,
+    environment: &Environment<'_, '_>,
+) -> Step {
+    let lookup = frame.pc.lookup();
+    if !environment.is_code(lookup) {
+        return from_link_register(frame, innermost, in_handler, environment);
+    }
+    if let Some(symbols) = environment.symbols {
+        if let Some(row) = symbols.call_frames().row(lookup) {
+            if let Some(step) = by_cfi(frame, &row, environment) {
+                return checked(step, frame, innermost, in_handler, environment);
+            }
+        } else if let Some(step) = by_exidx(frame, lookup, environment) {
+            return checked(step, frame, innermost, in_handler, environment);
+        }
+        if let Some(step) = by_prologue(frame, lookup, innermost, environment) {
+            return checked(step, frame, innermost, in_handler, environment);
+        }
+    }
+    if innermost && frame.registers.lr().is_some_and(|lr| ExcReturn::new(lr).is_some()) {
+        return from_link_register(frame, innermost, in_handler, environment);
+    }
+    scan(frame, in_handler, environment)
+}
+
+/// A caller as a method computed it: its registers, `pc` the return address as found.
+struct Candidate {
+    registers: RegisterSet,
+    cfa: Address,
+    found_by: FoundBy,
+}
+
+/// Turns a candidate into a step, or falls back to a search when it cannot be right.
+fn checked(
+    candidate: Candidate,
+    frame: &mut UnwoundFrame,
+    innermost: bool,
+    in_handler: bool,
+    environment: &Environment<'_, '_>,
+) -> Step {
+    frame.cfa = Some(candidate.cfa);
+    let Some(target) = candidate.registers.pc() else {
+        return Step::End(None);
+    };
+    if let Some(exc_return) = ExcReturn::new(target) {
+        let Candidate { registers, cfa: sp, .. } = candidate;
+        return Step::ExceptionReturn(HandlerEntry { exc_return, sp, registers });
+    }
+    if target & !1 == FUNCTION_RETURN {
+        return Step::End(Some("the caller is secure code, which is not in the dump".into()));
+    }
+    // What threads and reset handlers find in LR at their start, and fill patterns.
+    if matches!(target, 0 | 0xffff_ffff | 0xaaaa_aaaa | 0xa5a5_a5a5 | 0xdead_beef) {
+        return Step::End(None);
+    }
+    let sp = frame.registers.sp().unwrap_or(0);
+    let grows = candidate.cfa.0 > sp || (innermost && candidate.cfa.0 == sp);
+    let into_code = environment.is_return_address(target);
+    if !grows || !candidate.cfa.is_aligned(4) || !into_code {
+        let what = if into_code {
+            format!("the stack does not grow at {}", candidate.cfa)
+        } else {
+            format!("return address 0x{target:08x} is not code")
+        };
+        return match scan(frame, in_handler, environment) {
+            Step::Caller(mut found) => {
+                found.remark.get_or_insert(what);
+                Step::Caller(found)
+            }
+            Step::End(_) => Step::End(Some(what)),
+            other => other,
+        };
+    }
+    let mut registers = candidate.registers;
+    let pc = Address(target).without_thumb_bit();
+    registers.set(Register::PC, pc.0);
+    registers.set(Register::SP, candidate.cfa.0);
+    registers.set(Register::XPSR, frame.registers.get(Register::XPSR));
+    Step::Caller(Box::new(UnwoundFrame {
+        pc: CodeAddress::Return(pc),
+        registers,
+        cfa: None,
+        found_by: candidate.found_by,
+        remark: None,
+    }))
+}
+
+/// What every function hands on to its caller unless a rule says otherwise: callee-saved core and
+/// floating-point registers, and the stack pointers of the other bank.
+fn preserved(registers: &RegisterSet) -> RegisterSet {
+    let kept = |register: &Register| {
+        let name = register.name();
+        CALLEE_SAVED.filter_map(Register::core).any(|saved| saved == *register)
+            || (16..32).filter_map(Register::single).any(|saved| saved == *register)
+            || ["msp", "psp", "control", "primask", "basepri", "faultmask"].contains(&name)
+            || name.starts_with("msplim")
+            || name.starts_with("psplim")
+    };
+    registers.iter().filter(|(register, _)| kept(register)).collect()
+}
+
+fn by_cfi(
+    frame: &UnwoundFrame,
+    row: &UnwindRow<'_>,
+    environment: &Environment<'_, '_>,
+) -> Option<Candidate> {
+    let callee = &frame.registers;
+    let memory = environment.memory;
+    let register = |number: u16| dwarf_register(callee, number);
+    let cfa = match &row.cfa {
+        CfaRule::Register(number, offset) => Address(register(*number)?).wrapping_add(*offset),
+        CfaRule::Expression(bytes) => Address(cfi::evaluate(bytes, None, &register, memory)?),
+    };
+    let recover = |rule: &RegisterRule<'_>, number: u16| match rule {
+        RegisterRule::Undefined => None,
+        RegisterRule::SameValue => register(number),
+        RegisterRule::Offset(offset) => memory.read_u32(cfa.wrapping_add(*offset)).ok(),
+        RegisterRule::ValOffset(offset) => Some(cfa.wrapping_add(*offset).0),
+        RegisterRule::Register(other) => register(*other),
+        RegisterRule::Expression(bytes) => {
+            let at = cfi::evaluate(bytes, Some(cfa.0), &register, memory)?;
+            memory.read_u32(Address(at)).ok()
+        }
+        RegisterRule::ValExpression(bytes) => cfi::evaluate(bytes, Some(cfa.0), &register, memory),
+    };
+    let mut caller = preserved(callee);
+    for (number, rule) in &row.rules {
+        if let Some(known) = u8::try_from(*number).ok().and_then(Register::core) {
+            caller.set(known, recover(rule, *number));
+        } else if let (Some((low, high)), RegisterRule::Offset(offset)) =
+            (double_register(*number), rule)
+        {
+            caller.set(low, memory.read_u32(cfa.wrapping_add(*offset)).ok());
+            caller.set(high, memory.read_u32(cfa.wrapping_add(*offset + 4)).ok());
+        }
+    }
+    let target = match row.rule(row.return_register) {
+        Some(rule) => recover(rule, row.return_register),
+        None => register(row.return_register),
+    };
+    caller.set(Register::PC, target);
+    // The caller's LR was overwritten by the call.
+    caller.set(Register::LR, None);
+    Some(Candidate { registers: caller, cfa, found_by: FoundBy::Cfi })
+}
+
+/// The register with DWARF number `number`. AADWARF32 section 4.1.
+pub(in crate::analysis) fn dwarf_register(registers: &RegisterSet, number: u16) -> Option<u32> {
+    match number {
+        0..=15 => registers.core(u8::try_from(number).ok()?),
+        // s0 to s31, obsolete numbering that GCC still uses for single precision.
+        64..=95 => registers.get(Register::single(u8::try_from(number - 64).ok()?)?),
+        _ => None,
+    }
+}
+
+/// Both halves of DWARF register d0 to d15. AADWARF32 section 4.1.
+fn double_register(number: u16) -> Option<(Register, Register)> {
+    let index = u8::try_from(number.checked_sub(256)?).ok()?.checked_mul(2)?;
+    Some((Register::single(index)?, Register::single(index.checked_add(1)?)?))
+}
+
+fn by_exidx(
+    frame: &UnwoundFrame,
+    lookup: Address,
+    environment: &Environment<'_, '_>,
+) -> Option<Candidate> {
+    let symbols = environment.symbols?;
+    let (start, unwind) = symbols.exception_index()?.find(lookup, symbols)?;
+    // An entry reaches to the next one; a function in between that has none is not meant.
+    if symbols.function_start(lookup).is_some_and(|function| function != start) {
+        return None;
+    }
+    let Unwind::Steps(steps) = unwind else { return None };
+    let mut registers = frame.registers.clone();
+    let mut vsp = Address(registers.sp()?);
+    let mut popped_pc = None;
+    let pop = |vsp: &mut Address| {
+        let word = environment.memory.read_u32(*vsp).ok();
+        *vsp = vsp.wrapping_add(4);
+        word
+    };
+    for step in steps {
+        match step {
+            UnwindStep::Add(bytes) => vsp = vsp.wrapping_add(i64::from(bytes)),
+            UnwindStep::FromRegister(number) => vsp = Address(registers.core(number)?),
+            UnwindStep::Pop(mask) => {
+                let mut new_sp = None;
+                for number in (0..16u8).filter(|number| mask >> number & 1 == 1) {
+                    let word = pop(&mut vsp);
+                    match number {
+                        13 => new_sp = word,
+                        15 => popped_pc = word,
+                        _ => registers.set(Register::core(number)?, word),
+                    }
+                }
+                if let Some(sp) = new_sp {
+                    vsp = Address(sp);
+                }
+            }
+            UnwindStep::PopDouble { first, count, padded } => {
+                for index in 0..count {
+                    let number = first.checked_add(index)?.checked_mul(2)?;
+                    for half in [number, number.checked_add(1)?] {
+                        let word = pop(&mut vsp);
+                        if let Some(register) = Register::single(half) {
+                            registers.set(register, word);
+                        }
+                    }
+                }
+                if padded {
+                    vsp = vsp.wrapping_add(4);
+                }
+            }
+            UnwindStep::PopAuthCode => vsp = vsp.wrapping_add(4),
+        }
+    }
+    let target = popped_pc.or_else(|| registers.lr())?;
+    let mut caller = preserved(&registers);
+    caller.set(Register::PC, target);
+    Some(Candidate { registers: caller, cfa: vsp, found_by: FoundBy::Exidx })
+}
+
+fn by_prologue(
+    frame: &UnwoundFrame,
+    lookup: Address,
+    innermost: bool,
+    environment: &Environment<'_, '_>,
+) -> Option<Candidate> {
+    let start = environment.symbols?.function_start(lookup)?;
+    let effect = StackEffect::scan(environment.memory, start, frame.pc.address())?;
+    let cfa = Address(frame.registers.sp()?).wrapping_add(i64::from(effect.depth));
+    let mut caller = preserved(&frame.registers);
+    let mut target = if innermost { frame.registers.lr() } else { None };
+    for (number, depth) in &effect.saved {
+        let word = environment.memory.read_u32(cfa.wrapping_add(-i64::from(*depth))).ok();
+        if *number == 14 {
+            target = word;
+        } else if CALLEE_SAVED.contains(number) {
+            caller.set(Register::core(*number)?, word);
+        }
+    }
+    // A guess must lead somewhere, or another method gets its turn.
+    let leads =
+        |target: u32| ExcReturn::new(target).is_some() || environment.is_return_address(target);
+    caller.set(Register::PC, Some(target.filter(|target| leads(*target))?));
+    Some(Candidate { registers: caller, cfa, found_by: FoundBy::Prologue })
+}
+
+/// After a jump to an address that is no code LR still holds the return address, and SP was not
+/// moved.
+fn from_link_register(
+    frame: &mut UnwoundFrame,
+    innermost: bool,
+    in_handler: bool,
+    environment: &Environment<'_, '_>,
+) -> Step {
+    let (Some(lr), Some(sp)) = (frame.registers.lr(), frame.registers.sp()) else {
+        return Step::End(Some("the link register is not known".into()));
+    };
+    if innermost {
+        if let Some(exc_return) = ExcReturn::new(lr) {
+            let registers = preserved(&frame.registers);
+            return Step::ExceptionReturn(HandlerEntry { exc_return, sp: Address(sp), registers });
+        }
+        let pc = Address(lr).without_thumb_bit();
+        if environment.is_return_address(lr) {
+            frame.cfa = Some(Address(sp));
+            // A jump from a function's own body leaves what a call would preserve untouched.
+            let mut registers = preserved(&frame.registers);
+            registers.set(Register::PC, pc.0);
+            registers.set(Register::SP, sp);
+            registers.set(Register::XPSR, frame.registers.get(Register::XPSR));
+            return Step::Caller(Box::new(UnwoundFrame {
+                pc: CodeAddress::Return(pc),
+                registers,
+                cfa: None,
+                found_by: FoundBy::LinkRegister,
+                remark: None,
+            }));
+        }
+    }
+    scan(frame, in_handler, environment)
+}
+
+/// Searches the stack upwards for a word that a call could have left there.
+fn scan(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
+    let Some(sp) = frame.registers.sp().map(Address) else {
+        return Step::End(Some("the stack pointer is not known".into()));
+    };
+    for index in 0..SCAN_WORDS {
+        let at = sp.wrapping_add(4 * i64::from(index));
+        let top = environment.thread_stack.filter(|stack| stack.contains(sp));
+        if top.is_some_and(|stack| !stack.contains(at)) {
+            break;
+        }
+        let Ok(word) = environment.memory.read_u32(at) else {
+            let reason = format!("the stack at {at} is not captured");
+            return Step::End(Some(reason));
+        };
+        let above = at.wrapping_add(4);
+        if let Some(exc_return) = ExcReturn::new(word).filter(|_| in_handler) {
+            let registers = RegisterSet::default();
+            return Step::ExceptionReturn(HandlerEntry { exc_return, sp: above, registers });
+        }
+        let pc = Address(word).without_thumb_bit();
+        if environment.is_return_address(word) && follows_call(environment.memory, pc) {
+            let mut registers = RegisterSet::default();
+            registers.set(Register::PC, pc.0);
+            registers.set(Register::SP, above.0);
+            return Step::Caller(Box::new(UnwoundFrame {
+                pc: CodeAddress::Return(pc),
+                registers,
+                cfa: None,
+                found_by: FoundBy::Scan,
+                remark: None,
+            }));
+        }
+    }
+    Step::End(Some("no return address is on the stack".into()))
+}

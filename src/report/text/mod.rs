@@ -1,0 +1,132 @@
+//! The report as text for people: aware of the terminal's width, colored on request.
+
+mod paint;
+mod threads;
+mod variables;
+
+pub use paint::Style;
+
+use super::{Confidence, MatchKind, Report, Severity};
+use paint::{Ink, Page};
+
+/// Renders `report`. What is shown of frames and globals depends on `style.full`: all locals and
+/// globals, or the locals of the crashed thread only.
+pub fn render_text(report: &Report, style: Style) -> String {
+    let mut page = Page::new(style);
+    page.line(Ink::Title, &report.title);
+    page.blank();
+    cause(&mut page, report);
+    identity(&mut page, report);
+    page.blank();
+    fault(&mut page, report);
+    threads::overview(&mut page, report);
+    threads::backtraces(&mut page, report);
+    if style.full {
+        variables::globals(&mut page, report);
+        memory(&mut page, report);
+    }
+    notes(&mut page, report);
+    page.finish()
+}
+
+fn cause(page: &mut Page, report: &Report) {
+    page.field("Cause", Ink::Strong, &report.cause.summary);
+    let sure = match report.cause.confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+        Confidence::Possible => "possible",
+    };
+    page.field("Sure", Ink::Plain, sure);
+    for (index, evidence) in report.cause.evidence.iter().enumerate() {
+        page.field(if index == 0 { "Evidence" } else { "" }, Ink::Plain, evidence);
+    }
+}
+
+fn identity(page: &mut Page, report: &Report) {
+    let device = &report.device;
+    let named =
+        |label: &str, value: &Option<String>| value.as_ref().map(|value| format!("{label}{value}"));
+    let what = [
+        named("", &device.core),
+        named("", &device.rtos),
+        named("serial ", &device.serial),
+        named("hardware ", &device.hardware_version),
+        named("", &device.software_type),
+        named("version ", &device.software_version),
+    ];
+    let what: Vec<String> = what.into_iter().flatten().collect();
+    if !what.is_empty() {
+        page.field("Device", Ink::Plain, &what.join(", "));
+    }
+    for symbols in &report.symbols {
+        let how = match symbols.matched {
+            MatchKind::BuildId => "matched by build ID",
+            MatchKind::Contents => "matched by contents",
+            MatchKind::Forced => "FORCED: does not belong to this dump",
+            MatchKind::None => "could not be matched with the dump",
+        };
+        let path = symbols.path.as_deref().unwrap_or("(unnamed)");
+        let id = symbols.build_id.as_ref().map(|id| format!(", build ID {id}"));
+        page.field("Symbols", Ink::Plain, &format!("{path} ({how}{})", id.unwrap_or_default()));
+    }
+    if let Some(origin) = &device.origin {
+        page.field("Dump", Ink::Plain, origin);
+    }
+}
+
+fn fault(page: &mut Page, report: &Report) {
+    let Some(fault) = &report.fault else { return };
+    page.heading("Fault");
+    if let Some(active) = &fault.active_exception {
+        let from = fault.escalated_from.as_ref().map(|from| format!(", escalated from {from}"));
+        page.entry("exception", Ink::Plain, &format!("{active}{}", from.unwrap_or_default()));
+    }
+    if let Some(exc_return) = &fault.exc_return {
+        page.entry("EXC_RETURN", Ink::Plain, exc_return);
+    }
+    for (name, value) in &fault.registers.0 {
+        let bits: Vec<_> = fault.bits.iter().filter(|bit| bit.register == *name).collect();
+        // Registers without a set bit and without news are for the full report.
+        let telling = matches!(name.as_str(), "CFSR" | "HFSR" | "ICSR" | "SHCSR")
+            || !bits.is_empty()
+            || fault.address == Some(*value);
+        if !telling && !page.style().full {
+            continue;
+        }
+        page.entry(name, Ink::Plain, &value.to_string());
+        for bit in bits {
+            page.entry("", Ink::Fault, &format!("{}: {}", bit.name, bit.meaning));
+        }
+    }
+    page.blank();
+}
+
+fn memory(page: &mut Page, report: &Report) {
+    page.heading("Memory");
+    for range in &report.memory {
+        let size = range.size;
+        let what = match (&range.reason, range.captured) {
+            (_, true) => "captured".to_string(),
+            (Some(reason), false) => format!("not captured: {reason}"),
+            (None, false) => "not captured".to_string(),
+        };
+        page.entry(&range.start.to_string(), Ink::Plain, &format!("{size:>8} bytes, {what}"));
+    }
+    page.blank();
+}
+
+fn notes(page: &mut Page, report: &Report) {
+    if report.notes.is_empty() {
+        return;
+    }
+    page.heading("Notes");
+    for note in &report.notes {
+        let (label, ink) = match note.severity {
+            Severity::Info => ("info", Ink::Plain),
+            Severity::Warning => ("warning", Ink::Warning),
+            Severity::Error => ("error", Ink::Fault),
+        };
+        page.entry(label, ink, &note.text);
+    }
+    page.blank();
+}

@@ -1,0 +1,113 @@
+//! Threads: one line each, then their backtraces.
+
+use super::super::{Frame, Report, Stack, Thread};
+use super::paint::{Ink, Page};
+use super::variables;
+
+/// A table of all threads.
+pub(super) fn overview(page: &mut Page, report: &Report) {
+    if report.threads.is_empty() {
+        return;
+    }
+    page.heading("Threads");
+    let longest = report.threads.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
+    let width = longest.clamp(4, 32);
+    for thread in &report.threads {
+        let mark = if thread.crashed {
+            '!'
+        } else if thread.current {
+            '*'
+        } else {
+            ' '
+        };
+        let priority = thread.priority.map_or(String::new(), |p| format!("prio {p}"));
+        let stack = thread.stack.as_ref().map_or(String::new(), usage);
+        let waits = thread.waits_for.as_ref().map_or(String::new(), |on| format!("on {on}"));
+        let lead = format!("{mark} {:<width$} ", thread.name);
+        let row = format!("{:<9} {priority:<9} {stack:<38} {waits}", thread.state);
+        let ink = if thread.crashed { Ink::Fault } else { Ink::Plain };
+        page.wrapped(&lead, ink, row.trim_end());
+    }
+    page.blank();
+}
+
+/// `stack 412 of 1024 (max 980)`.
+fn usage(stack: &Stack) -> String {
+    let size = stack.size;
+    let used = stack.used.map_or_else(|| "?".to_string(), |used| used.to_string());
+    let high = stack.high_water.map_or(String::new(), |high| format!(" (max {high})"));
+    let flag = if stack.overflowed { " OVERFLOWED" } else { "" };
+    format!("stack {used} of {size}{high}{flag}")
+}
+
+/// Every thread's frames.
+pub(super) fn backtraces(page: &mut Page, report: &Report) {
+    for thread in &report.threads {
+        let crashed = if thread.crashed { ", crashed" } else { "" };
+        page.heading(&format!("Thread {} ({}, {}{crashed})", thread.name, thread.id, thread.state));
+        let with_locals = thread.crashed || page.style().full;
+        if with_locals {
+            registers(page, thread);
+        }
+        for frame in &thread.frames {
+            self::frame(page, frame, with_locals);
+        }
+        if let Some(reason) = &thread.unwind_ended {
+            page.wrapped("      ", Ink::Dim, &format!("backtrace ends: {reason}"));
+        }
+        page.blank();
+    }
+}
+
+fn registers(page: &mut Page, thread: &Thread) {
+    let per_line = (page.style().width.saturating_sub(6) / 19).clamp(1, 4);
+    let shown: Vec<_> = thread
+        .registers
+        .0
+        .iter()
+        .filter(|(name, _)| page.style().full || !is_single(name))
+        .collect();
+    for row in shown.chunks(per_line) {
+        let cells: Vec<String> =
+            row.iter().map(|(name, value)| format!("{name:>7} {value}")).collect();
+        page.wrapped("    ", Ink::Dim, &cells.join(" "));
+    }
+}
+
+fn is_single(name: &str) -> bool {
+    name.strip_prefix('s').is_some_and(|digits| digits.parse::<u8>().is_ok())
+}
+
+fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
+    let function = match (&frame.function, frame.offset) {
+        (Some(function), _) => function.clone(),
+        (None, _) => "??".to_string(),
+    };
+    let arguments: Vec<String> = frame.arguments.iter().map(variables::brief).collect();
+    let place = match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!(" at {file}:{line}"),
+        (Some(file), None) => format!(" in {file}"),
+        (None, _) => String::new(),
+    };
+    let lead = format!("  #{:<3}", frame.index);
+    let pc = if frame.inlined { "  inlined ".to_string() } else { frame.pc.to_string() };
+    let text = format!("{pc} {function} ({}){place}{}", arguments.join(", "), doubt(frame));
+    page.wrapped(&lead, Ink::Plain, &text);
+    if let Some(remark) = &frame.remark {
+        page.wrapped("        ", Ink::Warning, remark);
+    }
+    if with_locals {
+        for variable in &frame.locals {
+            variables::tree(page, variable, 8);
+        }
+    }
+}
+
+/// Guessed frames say so.
+fn doubt(frame: &Frame) -> &'static str {
+    match frame.found_by.as_str() {
+        "scan" => "  [guess: found on the stack]",
+        "prologue" => "  [guess: by its prologue]",
+        _ => "",
+    }
+}

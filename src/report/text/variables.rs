@@ -1,0 +1,80 @@
+//! Variables: in one line, and as trees.
+
+use super::super::{Report, Status, Variable};
+use super::paint::{Ink, Page};
+
+/// Longest text of an aggregate in one line, in characters.
+const BRIEF: usize = 60;
+
+/// `name=value`, with aggregates cut short.
+pub(super) fn brief(variable: &Variable) -> String {
+    format!("{}={}", variable.name, shorten(&inline(variable), BRIEF))
+}
+
+/// Every global and static.
+pub(super) fn globals(page: &mut Page, report: &Report) {
+    if report.globals.is_empty() {
+        return;
+    }
+    page.heading("Globals");
+    for variable in &report.globals {
+        tree(page, variable, 2);
+    }
+    page.blank();
+}
+
+/// `type name = value`; aggregates that do not fit a line go over several.
+pub(super) fn tree(page: &mut Page, variable: &Variable, indent: usize) {
+    let lead = format!("{:indent$}{} = ", "", variable.name);
+    let room = page.style().width.saturating_sub(lead.chars().count());
+    let value = inline(variable);
+    let fits = value.chars().count() <= room.max(20);
+    if variable.children.is_empty() || fits {
+        page.wrapped(&lead, ink(variable), &value);
+        return;
+    }
+    page.wrapped(&lead, Ink::Dim, &format!("({})", variable.type_name));
+    for child in &variable.children {
+        tree(page, child, indent + 2);
+    }
+    if let Some(omitted) = variable.omitted {
+        page.wrapped(&format!("{:1$}", "", indent + 2), Ink::Dim, &format!("… {omitted} more"));
+    }
+}
+
+fn ink(variable: &Variable) -> Ink {
+    if variable.status == Status::Ok { Ink::Plain } else { Ink::Dim }
+}
+
+/// The value on one line: `{x = 1, y = {2, 3}}`.
+fn inline(variable: &Variable) -> String {
+    if variable.status != Status::Ok {
+        return variable.status.text().to_string();
+    }
+    if let Some(value) = &variable.value {
+        return value.clone();
+    }
+    let mut parts: Vec<String> = variable
+        .children
+        .iter()
+        .map(|child| {
+            if child.name.is_empty() || child.name.starts_with('[') {
+                inline(child)
+            } else {
+                format!("{} = {}", child.name, inline(child))
+            }
+        })
+        .collect();
+    if let Some(omitted) = variable.omitted {
+        parts.push(format!("… {omitted} more"));
+    }
+    format!("{{{}}}", parts.join(", "))
+}
+
+fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_string();
+    }
+    let cut: String = text.chars().take(limit.saturating_sub(1)).collect();
+    format!("{cut}…")
+}

@@ -1,0 +1,298 @@
+//! Zephyr, 1.14 to 4.x: thread list, states, stacks and saved registers.
+//!
+//! Where structures keep their members comes from the DWARF of the very ELF, so that any Kconfig
+//! works; from the thread-info offset table in the firmware (`_kernel_thread_info_offsets`, earlier
+//! `_kernel_openocd_offsets`) where there is no DWARF.
+
+mod layout;
+mod saved;
+
+use super::{KernelState, Remark, State, Thread};
+use crate::base::{Address, AddressRange, Memory};
+use crate::symbols::SymbolFile;
+use layout::Layout;
+
+/// Most threads that are listed; a longer list is taken for a corrupted one.
+const THREAD_LIMIT: usize = 512;
+/// Longest name that is read, in bytes. CONFIG_THREAD_MAX_NAME_LEN is 32 by default.
+const NAME_LIMIT: usize = 128;
+/// Fill byte of CONFIG_INIT_STACKS.
+const STACK_FILL: u8 = 0xaa;
+/// Word that CONFIG_STACK_SENTINEL keeps at the lowest address of a stack.
+const SENTINEL: u32 = 0xf0f0_f0f0;
+/// Largest stack whose fill pattern is looked at, in bytes.
+const STACK_LIMIT: usize = 1 << 20;
+
+/// Functions at which a Zephyr backtrace ends.
+const OUTERMOST: &[&str] =
+    &["z_thread_entry", "_thread_entry", "z_arm_reset", "__start", "z_cstart"];
+
+/// Whether `symbols` are those of a Zephyr firmware.
+pub fn is_present(symbols: &SymbolFile<'_>) -> bool {
+    symbols.symbol("_kernel").is_some()
+        && ["z_thread_entry", "_thread_entry", "_kernel_thread_info_offsets", "z_cstart"]
+            .iter()
+            .any(|name| symbols.symbol(name).is_some())
+}
+
+/// Size of a thread's control block in bytes.
+pub fn thread_size(symbols: &SymbolFile<'_>) -> u32 {
+    symbols.size_of("k_thread").and_then(|size| u32::try_from(size).ok()).unwrap_or(256)
+}
+
+/// Where `_kernel` lies.
+pub fn kernel_range(symbols: &SymbolFile<'_>) -> Option<AddressRange> {
+    let kernel = symbols.symbol("_kernel")?;
+    AddressRange::new(kernel.address, u64::from(kernel.size.max(64)))
+}
+
+/// Reads the state of the kernel as far as `memory` holds it.
+pub fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
+    let mut state = KernelState {
+        kernel: "Zephyr",
+        outermost: OUTERMOST,
+        handler_stack: handler_stack(symbols),
+        ..KernelState::default()
+    };
+    let Some(kernel) = symbols.symbol("_kernel").map(|symbol| symbol.address) else {
+        return state;
+    };
+    let layout = match Layout::find(memory, symbols) {
+        Ok(layout) => layout,
+        Err(text) => {
+            state.remarks.push(Remark { code: "no_thread_layout", text, address: None });
+            return state;
+        }
+    };
+    let walker = Walker { memory, symbols, layout: &layout };
+    let current = walker.word(kernel, layout.current).filter(|address| *address != 0).map(Address);
+    let found = walker.thread_addresses(kernel, current, &mut state.remarks);
+    let old_bits = current.is_some_and(|current| {
+        let bits = walker.byte(current, layout.thread_state).unwrap_or(0);
+        bits & 0xc0 == 0x40
+    });
+    for address in found {
+        state.threads.push(walker.thread(address, current == Some(address), old_bits));
+    }
+    state
+}
+
+/// The stack of exception handlers, by its symbol.
+fn handler_stack(symbols: &SymbolFile<'_>) -> Option<AddressRange> {
+    let stack = ["z_interrupt_stacks", "_interrupt_stack"]
+        .iter()
+        .find_map(|name| symbols.symbol(name))
+        .filter(|symbol| symbol.size != 0)?;
+    AddressRange::new(stack.address, u64::from(stack.size))
+}
+
+struct Walker<'a, 'd> {
+    memory: &'a dyn Memory,
+    symbols: &'a SymbolFile<'d>,
+    layout: &'a Layout,
+}
+
+impl Walker<'_, '_> {
+    fn word(&self, base: Address, offset: Option<u32>) -> Option<u32> {
+        self.memory.read_u32(base.checked_add(offset?)?).ok()
+    }
+
+    fn byte(&self, base: Address, offset: Option<u32>) -> Option<u8> {
+        self.memory.read_u8(base.checked_add(offset?)?).ok()
+    }
+
+    /// Control blocks: the monitor's list where there is one, else what variables and `_kernel`
+    /// name.
+    fn thread_addresses(
+        &self,
+        kernel: Address,
+        current: Option<Address>,
+        remarks: &mut Vec<Remark>,
+    ) -> Vec<Address> {
+        let mut found = Vec::new();
+        match self.word(kernel, self.layout.threads) {
+            Some(head) => self.follow_list(Address(head), &mut found, remarks),
+            None if self.layout.threads.is_some() => remarks.push(Remark {
+                code: "thread_list_not_captured",
+                text: "the list of threads (`_kernel`) is not in the dump".into(),
+                address: Some(kernel),
+            }),
+            None => {
+                // Blocks that were never used are all zero: no entry, no stack.
+                found.retain(|address| self.looks_used(*address));
+                remarks.push(Remark {
+                    code: "no_thread_monitor",
+                    text: "the firmware keeps no list of its threads (CONFIG_THREAD_MONITOR=n); \
+                           only threads that stand in variables are listed"
+                        .into(),
+                    address: None,
+                });
+            }
+        }
+        for extra in [current, self.word(kernel, self.layout.idle_thread).map(Address)] {
+            match extra {
+                Some(address) if address.0 != 0 && !found.contains(&address) => {
+                    if self.byte(address, self.layout.thread_state).is_some() {
+                        found.push(address);
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn follow_list(&self, head: Address, found: &mut Vec<Address>, remarks: &mut Vec<Remark>) {
+        let mut at = head;
+        while at.0 != 0 {
+            let broken = if found.contains(&at) {
+                Some("loops")
+            } else if found.len() >= THREAD_LIMIT {
+                Some("is longer than 512 entries")
+            } else if !at.is_aligned(4) {
+                Some("holds an address that is no thread's")
+            } else {
+                None
+            };
+            if let Some(what) = broken {
+                remarks.push(Remark {
+                    code: "thread_list_corrupt",
+                    text: format!("the list of threads {what} at {at}"),
+                    address: Some(at),
+                });
+                return;
+            }
+            match self.word(at, self.layout.next_thread) {
+                Some(next) => {
+                    found.push(at);
+                    at = Address(next);
+                }
+                None => {
+                    remarks.push(Remark {
+                        code: "thread_list_cut",
+                        text: format!("the list of threads leads to {at}, which is not captured"),
+                        address: Some(at),
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn looks_used(&self, thread: Address) -> bool {
+        let stack = self.word(thread, self.layout.stack_start).unwrap_or(0);
+        let psp = self.word(thread, self.layout.psp).unwrap_or(0);
+        stack != 0 || psp != 0
+    }
+
+    fn thread(&self, address: Address, current: bool, old_bits: bool) -> Thread {
+        let layout = self.layout;
+        let bits = self.byte(address, layout.thread_state);
+        let stack = self.stack(address);
+        let fill = self.fill(stack);
+        let mut thread = Thread {
+            address,
+            name: self.name(address),
+            state_bits: bits.map(u32::from),
+            priority: self.byte(address, layout.prio).map(|prio| i32::from(prio as i8)),
+            entry: self
+                .word(address, layout.entry)
+                .filter(|entry| *entry != 0)
+                .map(|entry| Address(entry).without_thumb_bit()),
+            current,
+            stack,
+            high_water: fill.map(|(high_water, _)| high_water),
+            sentinel_lost: fill.is_some_and(|(_, lost)| lost),
+            ..Thread::default()
+        };
+        thread.state =
+            if current { State::Running } else { self.state(address, bits.unwrap_or(0), old_bits) };
+        if thread.state == State::Pending {
+            thread.waits_for = self.waits_for(address, stack);
+        }
+        if !current {
+            match saved::registers(self.memory, layout, address) {
+                Ok(registers) => thread.registers = registers,
+                Err(reason) => thread.registers_missing = Some(reason),
+            }
+        }
+        thread
+    }
+
+    /// State bits in words. Bit 0x04 and the meaning of 0x10 changed after 4.0, 0x40 and 0x80
+    /// after 1.14.
+    fn state(&self, thread: Address, bits: u8, old_bits: bool) -> State {
+        let has = |bit: u8| bits & bit != 0;
+        let timeout = self.word(thread, self.layout.timeout_next).is_some_and(|next| next != 0);
+        let queued = if old_bits { 0x40 } else { 0x80 };
+        if has(0x08) || (has(0x20) && !old_bits) {
+            State::Dead
+        } else if has(0x02) {
+            State::Pending
+        } else if has(0x04) && self.layout.sleeping_bit {
+            State::Sleeping
+        } else if has(0x04) {
+            State::Prestart
+        } else if has(0x10) && timeout && !self.layout.sleeping_bit {
+            State::Sleeping
+        } else if has(0x10) {
+            State::Suspended
+        } else if has(queued) || bits & !0x01 == 0 {
+            State::Ready
+        } else {
+            State::Suspended
+        }
+    }
+
+    fn name(&self, thread: Address) -> String {
+        let kept = self.layout.name.and_then(|offset| thread.checked_add(offset)).and_then(|at| {
+            let limit = self.layout.name_size.map_or(NAME_LIMIT, |size| size.min(NAME_LIMIT));
+            self.memory.read_c_string(at, limit).ok()
+        });
+        let kept = kept.unwrap_or_default();
+        if !kept.is_empty() && kept.iter().all(|byte| !byte.is_ascii_control()) {
+            return String::from_utf8_lossy(&kept).into_owned();
+        }
+        // Without CONFIG_THREAD_NAME the object that holds the block tells best.
+        match self.symbols.symbol_at(thread) {
+            Some((symbol, _)) => symbol.name.to_string(),
+            None => String::new(),
+        }
+    }
+
+    fn stack(&self, thread: Address) -> Option<AddressRange> {
+        let start = self.word(thread, self.layout.stack_start)?;
+        let size = self.word(thread, self.layout.stack_size)?;
+        if start == 0 || size == 0 {
+            return None;
+        }
+        AddressRange::new(Address(start), u64::from(size))
+    }
+
+    /// The high-water mark, when the stack was filled at start, and whether a sentinel was lost.
+    fn fill(&self, stack: Option<AddressRange>) -> Option<(u32, bool)> {
+        let stack = stack?;
+        let bytes = self.memory.read_range(stack, STACK_LIMIT).ok()?;
+        let sentinel = self.symbols.absolute("CONFIG_STACK_SENTINEL") == Some(1);
+        let skip = if sentinel { 4 } else { 0 };
+        let lost = sentinel
+            && bytes.first_chunk().is_some_and(|word| u32::from_le_bytes(*word) != SENTINEL);
+        let free = bytes.iter().skip(skip).take_while(|byte| **byte == STACK_FILL).count();
+        let filled = free >= 4 || self.symbols.absolute("CONFIG_INIT_STACKS") == Some(1);
+        let unused = if free == 0 { 0 } else { free + skip };
+        let used = u32::try_from(bytes.len() - unused).ok()?;
+        (filled || lost).then_some((used, lost))
+    }
+
+    fn waits_for(&self, thread: Address, stack: Option<AddressRange>) -> Option<String> {
+        let queue = Address(self.word(thread, self.layout.pended_on).filter(|queue| *queue != 0)?);
+        if stack.is_some_and(|stack| stack.contains(queue)) {
+            return Some("k_poll".into());
+        }
+        Some(match self.symbols.symbol_at(queue) {
+            Some((symbol, 0)) => symbol.name.to_string(),
+            Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
+            None => queue.to_string(),
+        })
+    }
+}
