@@ -1,0 +1,203 @@
+//! Capturing: registers, System Control Space, what explains the crash, then the rest.
+//!
+//! What was read stays, whatever happens later: a server that dies, a user who interrupts and
+//! memory that cannot be read all end in a snapshot that says what is missing.
+
+use super::plan::{self, CapturePlan, ICTR, PlannedRange, Purpose};
+use super::{LiveMemory, Registers, Target, TargetError};
+use crate::base::{Address, AddressRange, Memory};
+use crate::snapshot::{Gap, MemoryImage, Origin, RegisterSet, Snapshot};
+
+/// How far a capture has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes dealt with, read or not.
+    pub done: u64,
+    /// Bytes to deal with, as far as known.
+    pub total: u64,
+    /// What is being read.
+    pub current: PlannedRange,
+}
+
+/// Names ranges to read first, from the registers and the memory of the stopped target: stacks
+/// and kernel objects, which only somebody with symbols can know.
+pub type Prioritise<'a> = dyn FnMut(&RegisterSet, &dyn Memory) -> Vec<PlannedRange> + 'a;
+
+/// What a capture gave.
+#[derive(Debug)]
+pub struct Captured {
+    /// Everything that was read. [`Origin::complete`] tells whether anything is missing apart
+    /// from registers of the System Control Space, which not every core has.
+    pub snapshot: Snapshot,
+    /// Why the capture ended early.
+    pub error: Option<TargetError>,
+}
+
+/// Captures `target`, which is stopped, after `plan`.
+///
+/// `progress` may stop the capture with `false`.
+pub fn capture(
+    target: &mut dyn Target,
+    plan: &CapturePlan,
+    prioritise: &mut Prioritise<'_>,
+    progress: &mut dyn FnMut(&Progress) -> bool,
+) -> Captured {
+    let mut snapshot = Snapshot {
+        origin: Origin {
+            format: "gdb remote".to_owned(),
+            server: Some(target.server()),
+            ..Origin::default()
+        },
+        reason: target.stop_reason(),
+        ..Snapshot::default()
+    };
+    match target.read_registers() {
+        Ok(Registers { set, remarks }) => {
+            snapshot.registers = set;
+            snapshot.remarks = remarks;
+        }
+        // Memory without registers is worth having; without a connection there is none.
+        Err(error) if error.is_answer() || matches!(error, TargetError::Unexpected { .. }) => {
+            snapshot.remarks.push(format!("registers could not be read: {error}"));
+        }
+        Err(error) => {
+            snapshot.origin.complete = Some(false);
+            return Captured { snapshot, error: Some(error) };
+        }
+    }
+
+    let mut capturing = Capturing {
+        target,
+        progress,
+        runs: Vec::new(),
+        gaps: Vec::new(),
+        done: 0,
+        total: plan.size(),
+        error: None,
+        missing: false,
+    };
+    if !plan.skip_system_control {
+        capturing.ranges(&plan::system_control());
+        let ictr = capturing.word(ICTR);
+        capturing.ranges(&plan::nvic(ictr));
+    }
+    if capturing.error.is_none() {
+        let first = prioritise(&snapshot.registers, &LiveMemory::new(capturing.target));
+        // Stacks and objects mostly lie inside the regions, whose bytes are counted already.
+        for outside in first.iter().map(|first| first.range) {
+            let inside = plan.ranges.iter().filter_map(|r| r.range.intersection(outside));
+            let inside = inside.fold(0, |sum: u64, part| sum.saturating_add(part.size()));
+            let outside = outside.size().saturating_sub(inside);
+            capturing.total = capturing.total.saturating_add(outside);
+        }
+        capturing.ranges(&first);
+    }
+    capturing.ranges(&plan.ranges);
+
+    snapshot.origin.complete = Some(capturing.error.is_none() && !capturing.missing);
+    let error = capturing.error.take();
+    capturing.into_image(&mut snapshot.memory);
+    Captured { snapshot, error }
+}
+
+struct Capturing<'t, 'p> {
+    target: &'t mut dyn Target,
+    progress: &'p mut dyn FnMut(&Progress) -> bool,
+    /// In the order in which they were read; they do not overlap.
+    runs: Vec<(Address, Vec<u8>)>,
+    gaps: Vec<Gap>,
+    done: u64,
+    total: u64,
+    error: Option<TargetError>,
+    /// Whether anything but system registers could not be read.
+    missing: bool,
+}
+
+impl Capturing<'_, '_> {
+    fn ranges(&mut self, ranges: &[PlannedRange]) {
+        for planned in ranges {
+            for range in self.not_yet_read(planned.range) {
+                self.range(PlannedRange { range, ..*planned });
+            }
+        }
+    }
+
+    fn range(&mut self, planned: PlannedRange) {
+        if let Some(error) = &self.error {
+            let reason = format!("not read: {error}");
+            self.gaps.push(Gap { range: planned.range, reason });
+            self.missing = true;
+            return;
+        }
+        let size = planned.range.size();
+        let before = self.done;
+        let total = self.total;
+        let system = matches!(planned.purpose, Purpose::SystemControl(_));
+        let report = &mut *self.progress;
+        let read = self.target.read_memory(planned.range, &mut |bytes| {
+            let bytes = if system { 0 } else { bytes.min(size) };
+            report(&Progress { done: before.saturating_add(bytes), total, current: planned })
+        });
+        if !system {
+            self.done = before.saturating_add(size);
+        }
+        self.missing |= !system && !read.gaps.is_empty();
+        self.runs.extend(read.runs);
+        self.gaps.extend(read.gaps);
+        self.error = read.error;
+    }
+
+    /// The parts of `range` that are neither read nor known to be unreadable.
+    fn not_yet_read(&self, range: AddressRange) -> Vec<AddressRange> {
+        let runs = self.runs.iter().filter_map(|(start, bytes)| {
+            AddressRange::new(*start, bytes.len() as u64)?.intersection(range)
+        });
+        let gaps = self.gaps.iter().filter_map(|gap| gap.range.intersection(range));
+        let mut known: Vec<AddressRange> = runs.chain(gaps).collect();
+        known.sort();
+        let mut left = Vec::new();
+        let mut reached = u64::from(range.start().0);
+        for part in known {
+            left.extend(between(reached, u64::from(part.start().0)));
+            reached = reached.max(part.end());
+        }
+        left.extend(between(reached, range.end()));
+        left
+    }
+
+    fn word(&self, address: Address) -> Option<u32> {
+        self.runs.iter().find_map(|(start, bytes)| {
+            let offset = usize::try_from(address.0.checked_sub(start.0)?).ok()?;
+            let word = bytes.get(offset..offset.checked_add(4)?)?;
+            Some(u32::from_le_bytes(word.try_into().ok()?))
+        })
+    }
+
+    /// Joins what belongs together, once, and hands it over.
+    fn into_image(mut self, memory: &mut MemoryImage) {
+        self.runs.sort_by_key(|(start, _)| *start);
+        let mut joined: Vec<(Address, Vec<u8>)> = Vec::new();
+        for (start, mut bytes) in self.runs {
+            match joined.last_mut() {
+                Some((at, run))
+                    if u64::from(at.0).saturating_add(run.len() as u64) == u64::from(start.0) =>
+                {
+                    run.append(&mut bytes);
+                }
+                _ => joined.push((start, bytes)),
+            }
+        }
+        for (start, bytes) in joined {
+            // Every run lies inside a range, and no range passes the end of the address space.
+            let _ = memory.insert(start, bytes);
+        }
+        for gap in self.gaps {
+            memory.insert_gap(gap);
+        }
+    }
+}
+
+fn between(start: u64, end: u64) -> Option<AddressRange> {
+    let size = end.checked_sub(start).filter(|size| *size > 0)?;
+    AddressRange::new(Address(u32::try_from(start).ok()?), size)
+}

@@ -1,0 +1,51 @@
+//! Ending a session: the target runs or stays halted, as found or as asked for.
+
+use std::time::Duration;
+
+use super::link::SIMPLE;
+use super::{GdbClient, ServerKind};
+use crate::target::{Leave, TargetError};
+
+/// Ends the session. Gives whether the target runs now, where that is known.
+pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>, TargetError> {
+    // The user may have asked to stop the capture; leaving in order is part of stopping.
+    client.link.cancel = None;
+    let run = match leave {
+        Leave::Halted => false,
+        Leave::Running => true,
+        // When it cannot be told, leave it to the server what `D` means.
+        Leave::AsFound => client.was_running.unwrap_or(true),
+    };
+    match (client.kind, run) {
+        // QEMU goes on with `D`, and stays as it is when the connection just ends.
+        (ServerKind::Qemu, false) => return Ok(Some(false)),
+        // OpenOCD leaves the target halted with `D`.
+        (ServerKind::OpenOcd, true) => {
+            client.link.monitor("resume")?;
+        }
+        _ => {}
+    }
+    detach(client)?;
+    Ok(match client.kind {
+        ServerKind::OpenOcd => Some(run),
+        // These let the target run whenever the last client leaves.
+        ServerKind::Qemu | ServerKind::PyOcd | ServerKind::BlackMagic => Some(true),
+        ServerKind::Unknown => None,
+    })
+}
+
+/// `D`, always before closing: a probe-rs server ends when a client just vanishes.
+fn detach(client: &mut GdbClient) -> Result<(), TargetError> {
+    client.link.queue(b"D");
+    let done = |packet: &[u8]| packet == b"OK" || packet.is_empty() || packet.starts_with(b"E");
+    match client.link.reply_where(SIMPLE.min(Duration::from_secs(2)), "D", done) {
+        Ok(_) => {
+            // The last `+`, for servers that wait for it.
+            let _ = client.link.flush();
+            Ok(())
+        }
+        // Some close at once instead of answering.
+        Err(TargetError::Closed | TargetError::Timeout { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
