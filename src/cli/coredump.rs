@@ -1,10 +1,28 @@
 //! `mflt coredump`: captures a coredump from a live target through its GDB server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use clap::Args;
 
-use super::{Context, Exit};
+use super::numbers::{civil_time, format_size};
+use super::progress::Bar;
+use super::regions::{self, Guess};
+use super::{Context, Exit, WithHint, files};
+use crate::base::{Address, AddressRange, Memory};
+use crate::format::elf_core;
+use crate::snapshot::{Identity, RegisterSet, Snapshot};
+use crate::symbols::{ElfImage, SymbolFile};
+use crate::target::rsp::GdbClient;
+use crate::target::{
+    CapturePlan, Captured, Leave, PlannedRange, Purpose, Target, TargetError, capture,
+};
+
+/// Ranges that could not be read and are named on stderr; all are in the file.
+const GAPS_SHOWN: usize = 10;
 
 /// Capture a coredump from a live target.
 ///
@@ -60,7 +78,373 @@ pub(super) struct CoredumpArgs {
 }
 
 impl CoredumpArgs {
-    pub(super) fn run(self, _context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        anyhow::bail!("capturing through `{}` is not built yet", self.gdb)
+    pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
+        let bytes = match &self.elf {
+            Some(path) => {
+                let bytes = std::fs::read(path);
+                Some(bytes.with_context(|| format!("reading ELF file `{}`", path.display()))?)
+            }
+            None => None,
+        };
+        let image = match (&bytes, &self.elf) {
+            (Some(bytes), Some(path)) => {
+                let image = ElfImage::parse(bytes);
+                Some(image.with_context(|| format!("reading ELF file `{}`", path.display()))?)
+            }
+            _ => None,
+        };
+        let symbols = image.as_ref().map(SymbolFile::new);
+        // Usage errors come before anything touches the target.
+        let named = regions::named(&self.region, symbols.as_ref())?;
+
+        let cancel = cancel_on_interrupt();
+        let mut target = self.connect(Arc::clone(&cancel))?;
+        let result = self.capture(context, &mut target, symbols.as_ref(), named, &cancel);
+        // Whatever happened, the target is left as it should be.
+        let left = target.leave(self.leave());
+        result?.report(self, context, left)
     }
+
+    fn leave(&self) -> Leave {
+        match (self.halt, self.resume) {
+            (true, _) => Leave::Halted,
+            (_, true) => Leave::Running,
+            _ => Leave::AsFound,
+        }
+    }
+
+    fn connect(&self, cancel: Arc<AtomicBool>) -> anyhow::Result<GdbClient> {
+        let server = &self.gdb;
+        let connected = GdbClient::connect(server, Some(cancel));
+        let hint = match &connected {
+            Ok(_) => None,
+            Err(TargetError::Connect(_)) => Some(
+                "start the GDB server of the probe (OpenOCD listens on port 3333, J-Link on 2331)",
+            ),
+            Err(TargetError::NoAddress) => {
+                Some("write it as HOST:PORT, for example localhost:3333")
+            }
+            Err(TargetError::NotAttached) => Some("let the server find the target first"),
+            Err(TargetError::DoesNotStop) => Some("the core may sleep or be held in reset"),
+            Err(TargetError::Garbage { .. } | TargetError::Checksum { .. }) => {
+                Some("is this the port of the GDB server, not its console?")
+            }
+            Err(TargetError::Timeout { .. }) => {
+                Some("another debugger may be connected: most servers serve one at a time")
+            }
+            Err(_) => None,
+        };
+        let connected = connected.with_context(|| format!("connecting to GDB server `{server}`"));
+        match hint {
+            Some(hint) => connected.hint(hint),
+            None => connected,
+        }
+    }
+
+    /// The regions to capture, and lines about what is left out.
+    fn regions(
+        target: &mut dyn Target,
+        symbols: Option<&SymbolFile<'_>>,
+        named: Vec<AddressRange>,
+    ) -> anyhow::Result<Vec<Guess>> {
+        if !named.is_empty() {
+            return Ok(named
+                .into_iter()
+                .map(|range| Guess { range, size: range.size() })
+                .collect());
+        }
+        let mut guesses = symbols.map(regions::of_elf).unwrap_or_default();
+        if guesses.is_empty() {
+            guesses = regions::guess(target.ram().context("asking for the memory map")?);
+        }
+        if guesses.is_empty() {
+            return Err(anyhow::anyhow!("it is not known what is RAM on this target"))
+                .hint("name the firmware with `--elf`, or memory with `--region ADDR SIZE`");
+        }
+        Ok(guesses)
+    }
+
+    fn capture(
+        &self,
+        context: &mut Context<'_>,
+        target: &mut dyn Target,
+        symbols: Option<&SymbolFile<'_>>,
+        named: Vec<AddressRange>,
+        cancel: &AtomicBool,
+    ) -> anyhow::Result<Outcome> {
+        let guesses = Self::regions(target, symbols, named)?;
+        let err = &mut *context.err;
+        writeln!(err, "Capturing through {} at {}:", target.server(), self.gdb)?;
+        writeln!(err, "  registers and System Control Space")?;
+        for guess in &guesses {
+            write!(err, "  {}  {}", guess.range, format_size(guess.range.size()))?;
+            if guess.size > guess.range.size() {
+                let size = format_size(guess.size);
+                write!(err, " of {size}; name it with --region to have all of it")?;
+            }
+            writeln!(err)?;
+        }
+
+        let plan = CapturePlan::of_regions(guesses.iter().map(|guess| guess.range));
+        let started = Instant::now();
+        let captured_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut running = None;
+        let mut bar = Bar::new(context.interactive);
+        let mut captured = capture(
+            target,
+            &plan,
+            &mut |registers, memory| {
+                running = symbols.map(|symbols| running_build(symbols, memory));
+                prioritised(registers, memory, symbols, &plan)
+            },
+            &mut |progress| {
+                bar.update(progress.done, progress.total);
+                !cancel.load(Ordering::Relaxed)
+            },
+        );
+        bar.finish();
+        let duration = started.elapsed();
+
+        let snapshot = &mut captured.snapshot;
+        snapshot.origin.tool = Some(format!("mflt {}", env!("CARGO_PKG_VERSION")));
+        snapshot.origin.captured_at_ms = u64::try_from(captured_at.as_millis()).ok();
+        snapshot.identity = Identity {
+            device_serial: self.device_serial.clone(),
+            software_type: self.software_type.clone(),
+            software_version: self.software_version.clone(),
+            hardware_version: self.hardware_version.clone(),
+            build_id: None,
+        };
+        match running {
+            Some(Build::Running(build_id)) => snapshot.identity.build_id = Some(build_id),
+            Some(Build::Unconfirmed(build_id)) => {
+                snapshot.identity.build_id = Some(build_id);
+                snapshot
+                    .remarks
+                    .push("the build ID is that of the ELF file; the target has none".to_owned());
+            }
+            Some(Build::Other(build_id)) => {
+                snapshot.identity.build_id = build_id;
+                snapshot.remarks.push("the target does not run the ELF file given".to_owned());
+            }
+            Some(Build::Unknown) | None => {}
+        }
+        add_threads(snapshot, symbols);
+        Ok(Outcome { captured, captured_at, duration })
+    }
+
+    fn output(&self, captured_at: Duration) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| {
+            let ms = u64::try_from(captured_at.as_millis()).unwrap_or(0);
+            let [year, month, day, hour, minute, second] = civil_time(ms);
+            let time = format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z");
+            PathBuf::from(format!("coredump-{time}.core"))
+        })
+    }
+}
+
+/// Ranges worth reading before everything else.
+///
+/// Thread stacks and kernel objects come from the analysis; without it, the stacks in use are
+/// named as far as the registers tell, when no region holds them already.
+fn prioritised(
+    registers: &RegisterSet,
+    memory: &dyn Memory,
+    _symbols: Option<&SymbolFile<'_>>,
+    plan: &CapturePlan,
+) -> Vec<PlannedRange> {
+    /// Enough for many frames of a stack whose end is not known.
+    const STACK: u64 = 1 << 10;
+    const LONGEST: u64 = 16 << 10;
+    use crate::snapshot::Register;
+    let vectors = memory.read_u32(Address(0xe000_ed08)).unwrap_or(0);
+    let initial = memory.read_u32(Address(vectors)).unwrap_or(0);
+    let mut ranges: Vec<PlannedRange> = Vec::new();
+    for register in [Register::SP, Register::MSP, Register::PSP] {
+        let Some(sp) = registers.get(register).map(|sp| sp & !3).filter(|sp| *sp != 0) else {
+            continue;
+        };
+        let planned = plan.ranges.iter().chain(&ranges);
+        if planned.into_iter().any(|planned| planned.range.contains(Address(sp))) {
+            continue;
+        }
+        // The main stack begins where the vector table says. Another one ends who knows where:
+        // memory mostly ends at a multiple of 1 KiB.
+        let to_top = u64::from(initial).saturating_sub(u64::from(sp));
+        let size =
+            if (1..=LONGEST).contains(&to_top) { to_top } else { STACK - u64::from(sp) % STACK };
+        let range = AddressRange::new(Address(sp), size);
+        ranges.extend(range.map(|range| PlannedRange { range, purpose: Purpose::FaultingStack }));
+    }
+    ranges
+}
+
+/// Fills in the threads of the operating system, so that debuggers list them.
+fn add_threads(_snapshot: &mut Snapshot, _symbols: Option<&SymbolFile<'_>>) {}
+
+/// Which build the target runs.
+enum Build {
+    /// The one of the ELF file: its build ID stands in the target's memory.
+    Running(Vec<u8>),
+    /// That of the ELF file as far as anybody can tell.
+    Unconfirmed(Vec<u8>),
+    /// Another one, with its build ID when it has one at the same place.
+    Other(Option<Vec<u8>>),
+    /// The ELF file has no build ID.
+    Unknown,
+}
+
+fn running_build(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Build {
+    const NOTE: &str = ".note.gnu.build-id";
+    let image = symbols.image();
+    let Some(build_id) = image.build_id() else { return Build::Unknown };
+    let (Some(address), Some(note)) = (image.section_address(NOTE), image.section(NOTE)) else {
+        return Build::Unconfirmed(build_id.to_vec());
+    };
+    let range = AddressRange::new(address, note.len() as u64).unwrap_or_default();
+    match memory.read_range(range, 256) {
+        Ok(found) if found == note => Build::Running(build_id.to_vec()),
+        // Name size 4, type 3, `GNU`: another build's note at the same place.
+        Ok(found)
+            if found.starts_with(&[4, 0, 0, 0]) && found.get(8..16) == Some(b"\x03\0\0\0GNU\0") =>
+        {
+            Build::Other(found.get(16..).map(<[u8]>::to_vec))
+        }
+        Ok(_) => Build::Other(None),
+        Err(_) => Build::Unconfirmed(build_id.to_vec()),
+    }
+}
+
+/// A flag that Ctrl-C sets; the second time it ends the program.
+fn cancel_on_interrupt() -> Arc<AtomicBool> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    // Without a handler, Ctrl-C just ends the program: the capture is lost, nothing else.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    cancel
+}
+
+/// A finished capture that is not written yet.
+struct Outcome {
+    captured: Captured,
+    captured_at: Duration,
+    duration: Duration,
+}
+
+impl Outcome {
+    fn report(
+        self,
+        args: CoredumpArgs,
+        context: &mut Context<'_>,
+        left: Result<Option<bool>, TargetError>,
+    ) -> anyhow::Result<Exit> {
+        let path = args.output(self.captured_at);
+        let snapshot = &self.captured.snapshot;
+        let written = write(&path, snapshot);
+        if let (Err(_), Some(error)) = (&written, &self.captured.error)
+            && snapshot.memory.is_empty()
+        {
+            // Nothing was read, so there is nothing to write: that is the error to tell.
+            return Err(error.clone()).with_context(|| format!("capturing through `{}`", args.gdb));
+        }
+        written?;
+        let size = snapshot.memory.size();
+        let rate = size as f64 / self.duration.as_secs_f64().max(1e-6);
+        let err = &mut *context.err;
+        for remark in &snapshot.remarks {
+            writeln!(err, "note: {remark}")?;
+        }
+        let gaps = snapshot.memory.gaps();
+        // Which registers of the System Control Space a core lacks is of no interest here.
+        let missing = || gaps.iter().filter(|gap| gap.range.start().0 < 0xe000_0000);
+        for gap in missing().take(GAPS_SHOWN) {
+            writeln!(err, "note: {} could not be read: {}", gap.range, gap.reason)?;
+        }
+        if let Some(more) = missing().count().checked_sub(GAPS_SHOWN).filter(|more| *more > 0) {
+            writeln!(err, "note: {more} more ranges could not be read")?;
+        }
+        let state = match &left {
+            Ok(Some(true)) => "running",
+            Ok(Some(false)) => "halted",
+            Ok(None) | Err(_) => "unknown",
+        };
+        let state_text = match state {
+            "unknown" => "whether the target runs now is up to the server",
+            "running" => "the target runs",
+            _ => "the target is halted",
+        };
+        writeln!(
+            err,
+            "Captured {} in {:.2} s ({}/s); {state_text}.",
+            format_size(size),
+            self.duration.as_secs_f64(),
+            format_size(rate as u64)
+        )?;
+        writeln!(err, "Wrote {}", path.display())?;
+        if args.json {
+            self.print_json(context, &path, state)?;
+        }
+
+        if let Some(error) = self.captured.error {
+            return Err(error)
+                .with_context(|| format!("capturing through `{}`", args.gdb))
+                .hint(format!("what was read until then is in `{}`", path.display()));
+        }
+        left.with_context(|| format!("leaving the target at `{}`", args.gdb))?;
+        let complete = self.captured.snapshot.origin.complete == Some(true);
+        Ok(if args.strict && !complete { Exit::Incomplete } else { Exit::Done })
+    }
+
+    fn print_json(
+        &self,
+        context: &mut Context<'_>,
+        path: &Path,
+        state: &str,
+    ) -> anyhow::Result<()> {
+        let snapshot = &self.captured.snapshot;
+        let range = |range: AddressRange| (range.start().to_string(), range.size());
+        let segments = snapshot.memory.segments().iter().map(|segment| {
+            let (address, size) = range(segment.range());
+            serde_json::json!({ "address": address, "size": size })
+        });
+        let gaps = snapshot.memory.gaps().iter().map(|gap| {
+            let (address, size) = range(gap.range);
+            serde_json::json!({ "address": address, "size": size, "reason": gap.reason })
+        });
+        let identity = &snapshot.identity;
+        let summary = serde_json::json!({
+            "schema": 1,
+            "file": path,
+            "complete": snapshot.origin.complete,
+            "error": self.captured.error.as_ref().map(ToString::to_string),
+            "bytes": snapshot.memory.size(),
+            "duration_ms": u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            "server": snapshot.origin.server,
+            "target": state,
+            "registers": snapshot.registers.iter().count(),
+            "threads": snapshot.threads.len(),
+            "device": {
+                "serial": identity.device_serial,
+                "software_type": identity.software_type,
+                "software_version": identity.software_version,
+                "hardware_version": identity.hardware_version,
+                "build_id": identity.build_id.as_deref().map(crate::base::hex::encode),
+            },
+            "memory": segments.collect::<Vec<_>>(),
+            "gaps": gaps.collect::<Vec<_>>(),
+            "notes": snapshot.remarks,
+        });
+        writeln!(context.out, "{summary:#}")?;
+        Ok(())
+    }
+}
+
+fn write(path: &Path, snapshot: &Snapshot) -> anyhow::Result<()> {
+    let act = || format!("writing coredump `{}`", path.display());
+    let bytes = elf_core::write(snapshot).with_context(act)?;
+    files::write_atomically(path, &bytes).with_context(act)
 }

@@ -6,6 +6,10 @@
 mod analyze;
 mod coredump;
 mod exit;
+mod files;
+mod numbers;
+mod progress;
+mod regions;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
