@@ -4,7 +4,7 @@ use super::Options;
 use super::cause::Scene;
 use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
-use crate::arch::cortex_m::exception;
+use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread};
 use crate::rtos::{self, KernelState, State};

@@ -10,7 +10,7 @@ mod status;
 
 use super::describe::describe;
 use super::unwind::{Context, Environment};
-use crate::arch::cortex_m::exception;
+use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::arch::cortex_m::fault::is_set;
 use crate::arch::cortex_m::instruction::{self, Instruction};
 use crate::arch::cortex_m::system::{CFSR, HFSR};

@@ -1,7 +1,7 @@
 //! Crashes that the firmware declared itself, and targets that did not crash.
 
 use super::{Finding, Scene};
-use crate::arch::cortex_m::exception;
+use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::issue::{is_assert, is_fatal_path, is_machinery, is_panic};
 use crate::report::{Category, Confidence};

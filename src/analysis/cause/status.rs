@@ -2,8 +2,8 @@
 
 use super::{Finding, Scene};
 use crate::analysis::describe::NULL_PAGE;
-use crate::arch::cortex_m::exception;
 use crate::arch::cortex_m::exception::XPSR_THUMB;
+use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::arch::cortex_m::fault::{self, FaultKind, fault_address};
 use crate::arch::cortex_m::instruction::{Access, Instruction, register_name};
 use crate::base::Address;
@@ -26,7 +26,8 @@ pub(super) fn lockup(scene: &Scene<'_, '_>) -> Option<Finding> {
 /// A fault inside a fault handler.
 pub(super) fn double_fault(scene: &Scene<'_, '_>) -> Option<Finding> {
     let context = scene.crash_context()?;
-    if !exception::is_fault(context.exception) {
+    // The handler of a fault whose origin is lost stands alone: that is no double fault.
+    if !exception::is_fault(context.exception) || scene.crashed == Some(0) {
         return None;
     }
     let inner = scene.blamed(context).unwrap_or_default();
@@ -210,12 +211,27 @@ fn by_instruction(scene: &Scene<'_, '_>, instruction: Instruction) -> Option<(Co
                 let text = format!("Unaligned access of {} bytes at {at}", access.size.min(8));
                 (Confidence::Likely, text)
             } else {
-                let text = refused(scene, "Refused access", Some(instruction), Some(at));
+                let text = refused(scene, refused_by(scene), Some(instruction), Some(at));
                 (Confidence::Likely, text)
             }
         }
         _ => return None,
     })
+}
+
+/// Who refuses an access when no status bit tells: firmware clears them on its way.
+fn refused_by(scene: &Scene<'_, '_>) -> &'static str {
+    match taken(scene) {
+        Some(4) => "MPU violation",
+        Some(5) => "Bus error",
+        _ => "Refused access",
+    }
+}
+
+/// The exception that the crash raised.
+fn taken(scene: &Scene<'_, '_>) -> Option<u16> {
+    let handler = scene.crashed?.checked_sub(1)?;
+    scene.contexts.get(handler).map(|context| context.exception)
 }
 
 fn fallback(scene: &Scene<'_, '_>) -> String {
@@ -263,9 +279,7 @@ pub(super) fn category(scene: &Scene<'_, '_>) -> Category {
         (FaultKind::Secure, Category::SecureFault),
     ];
     let by_bits = kinds.into_iter().find(|(kind, _)| any(*kind)).map(|(_, category)| category);
-    let handler = scene.crashed.and_then(|crashed| crashed.checked_sub(1));
-    let taken = handler.and_then(|index| scene.contexts.get(index)).map(|c| c.exception);
-    let by_exception = match taken {
+    let by_exception = match taken(scene) {
         Some(4) => Some(Category::MemFault),
         Some(5) => Some(Category::BusFault),
         Some(6) => Some(Category::UsageFault),

@@ -59,9 +59,12 @@ pub(super) fn cross(
     } else {
         registers.set(Register::MSP, frame.registers.sp());
     }
-    let plausible = frame.is_plausible(exc_return, &|address| environment.is_code(address));
+    let plausible = frame.is_plausible(exc_return, environment);
     let remark = match not_stacked(address, plausible, environment) {
-        Some(reason) => Some(reason),
+        Some(reason) => {
+            forget_frame(&mut registers, address);
+            Some(reason)
+        }
         None if !plausible => {
             remark.or_else(|| Some(format!("the frame at {address} does not look like one")))
         }
@@ -97,6 +100,15 @@ fn copy_singles(from: &RegisterSet, to: &mut RegisterSet, numbers: std::ops::Ran
             to.set(register, from.get(register));
         }
     }
+}
+
+/// Drops what the frame was said to hold; SP is where hardware stopped pushing.
+fn forget_frame(registers: &mut RegisterSet, address: Address) {
+    let stacked = [0, 1, 2, 3, 12, 14, 15].into_iter().filter_map(Register::core);
+    for register in stacked.chain((0..16).filter_map(Register::single)) {
+        registers.set(register, None);
+    }
+    registers.set(Register::SP, address.0);
 }
 
 /// Why the frame at `address` holds no registers although the stack pointer is right. The status
@@ -148,7 +160,15 @@ fn main_stack(
 fn is_frame(at: Address, exc_return: ExcReturn, environment: &Environment<'_, '_>) -> bool {
     at.is_aligned(4)
         && ExceptionFrame::read(environment.memory, at, exc_return, environment.float)
-            .is_ok_and(|frame| frame.is_plausible(exc_return, &|at| environment.is_code(at)))
+            .is_ok_and(|frame| frame.is_plausible(exc_return, environment))
+}
+
+/// A frame that the kernel made for a thread that never ran: no running thread is there.
+fn is_thread_start(at: Address, environment: &Environment<'_, '_>) -> bool {
+    let pc = at.checked_add(24).and_then(|slot| environment.memory.read_u32(slot).ok());
+    let symbol = pc.and_then(|pc| environment.symbols?.symbol_at(Address(pc)));
+    symbol
+        .is_some_and(|(symbol, offset)| offset == 0 && environment.outermost.contains(&symbol.name))
 }
 
 /// Finds the frame on an unknown process stack.
@@ -168,13 +188,23 @@ fn recover(
         let start = Address(stack.start().0.saturating_sub(256));
         AddressRange::new(start, stack.size() + u64::from(stack.start().0 - start.0))
     });
-    let elsewhere = |at: Address| entry_sp.is_none_or(|sp| at >= sp || sp.0 - at.0 > 4096);
-    let fits = |at: &Address| {
-        let place = near.map_or_else(|| elsewhere(*at), |near| near.contains(*at));
-        place && is_frame(*at, exc_return, environment)
+    let in_ram = |at: Address| {
+        let section = environment.symbols.and_then(|symbols| symbols.section_at(at));
+        section.is_none_or(|section| section.is_ram()) && at.is_aligned(8)
     };
-    if let Some(at) = pointers.into_iter().map(Address).find(fits) {
-        return Ok(remark(at, "the handler's own stack"));
+    let elsewhere =
+        |at: Address| in_ram(at) && entry_sp.is_none_or(|sp| at >= sp || sp.0 - at.0 > 4096);
+    let is_near = |at: &Address| near.is_some_and(|near| near.contains(*at));
+    let fits =
+        |at: &Address| is_frame(*at, exc_return, environment) && !is_thread_start(*at, environment);
+    let pointers: Vec<Address> = pointers.into_iter().map(Address).collect();
+    // One huge frame may have left the stack far behind: any frame the handler points at will do.
+    let pointed = pointers
+        .iter()
+        .find(|at| is_near(at) && fits(at))
+        .or_else(|| pointers.iter().find(|at| elsewhere(**at) && fits(at)));
+    if let Some(at) = pointed {
+        return Ok(remark(*at, "the handler's own stack"));
     }
     let stack = stack
         .filter(|stack| stack.size() <= THREAD_STACK_LIMIT)

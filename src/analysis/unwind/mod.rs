@@ -9,7 +9,8 @@ mod step;
 
 pub use step::FoundBy;
 
-use crate::arch::cortex_m::exception::{ExcReturn, FloatContext};
+use crate::arch::cortex_m::exception::{Code, ExcReturn, FloatContext};
+use crate::arch::cortex_m::prologue::follows_call;
 use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
@@ -18,6 +19,9 @@ use crate::symbols::{CodeAddress, SymbolFile};
 
 /// Deepest nesting of exceptions that is followed; hardware priorities allow far fewer.
 const CONTEXT_LIMIT: usize = 16;
+
+/// Exception number of SVCall.
+const SVCALL: u16 = 11;
 
 /// What unwinding may look at.
 pub struct Environment<'a, 'd> {
@@ -37,16 +41,23 @@ pub struct Environment<'a, 'd> {
     pub max_frames: usize,
 }
 
-impl Environment<'_, '_> {
-    /// Whether `address` holds code of the firmware. Without symbols everything outside the
-    /// peripheral, device and system regions may be code (DDI 0403E B3.1).
-    pub fn is_code(&self, address: Address) -> bool {
+impl Code for Environment<'_, '_> {
+    /// Without symbols everything outside the peripheral, device and system regions may be code
+    /// (DDI 0403E B3.1).
+    fn is_code(&self, address: Address) -> bool {
         match self.symbols {
             Some(symbols) => symbols.is_code(address),
             None => address.0 >= 0x40 && address.0 < 0x4000_0000,
         }
     }
 
+    fn is_return(&self, value: u32) -> bool {
+        let after = Address(value).without_thumb_bit();
+        self.is_return_address(value) && follows_call(self.memory, after)
+    }
+}
+
+impl Environment<'_, '_> {
     /// Whether a call could return to `target`, a word with the Thumb bit. What counts is the call
     /// itself: behind one that does not return there may be data.
     fn is_return_address(&self, target: u32) -> bool {
@@ -105,7 +116,14 @@ pub fn contexts(
     let mut next = Some((registers.clone(), FoundBy::Registers, None));
     while let Some((registers, found_by, remark)) = next.take() {
         let exception = exception_number(&registers, environment, contexts.is_empty());
-        let mut context = frames(&registers, exception, found_by, environment);
+        // An SVC is over when its exception is taken: the stacked PC is the address behind it,
+        // which after a panic, that never returns, may belong to the next function.
+        let supervisor_call = contexts.last().is_some_and(|c| c.exception == SVCALL);
+        let pc = registers.pc().map(Address).map(|pc| match supervisor_call {
+            true => CodeAddress::Return(pc),
+            false => CodeAddress::Instruction(pc),
+        });
+        let mut context = frames(&registers, pc, exception, found_by, environment);
         if let (Some(first), Some(remark)) = (context.frames.first_mut(), remark) {
             first.remark = Some(remark);
         }
@@ -123,7 +141,13 @@ pub fn contexts(
                         context.exception_frame = Some(outer.address);
                         next = Some((outer.registers, FoundBy::ExceptionFrame, outer.remark));
                     }
-                    Err(text) => notes.add(Severity::Warning, "exception_frame_lost", text),
+                    Err(text) => {
+                        notes.add(Severity::Warning, "exception_frame_lost", text);
+                        let searched = searched(entry, environment);
+                        contexts.push(context);
+                        contexts.extend(searched);
+                        return contexts;
+                    }
                 }
             }
         }
@@ -132,9 +156,23 @@ pub fn contexts(
     contexts
 }
 
+/// What the whole stack of the running thread gives when the place of its frame is lost.
+fn searched(entry: &step::HandlerEntry, environment: &Environment<'_, '_>) -> Option<Context> {
+    let stack = environment.thread_stack.filter(|_| entry.exc_return.to_thread_mode())?;
+    let mut registers = entry.registers.clone();
+    registers.set(Register::PC, None);
+    registers.set(Register::SP, stack.start().0);
+    registers.set(Register::XPSR, 0);
+    let mut context = frames(&registers, None, 0, FoundBy::Scan, environment);
+    let first = context.frames.first_mut()?;
+    first.remark = Some("where the thread stopped is lost; its whole stack was searched".into());
+    Some(context)
+}
+
 /// Unwinds one thread that is switched out.
 pub fn thread(registers: &RegisterSet, environment: &Environment<'_, '_>) -> Context {
-    frames(registers, 0, FoundBy::SavedRegisters, environment)
+    let pc = registers.pc().map(|pc| CodeAddress::Instruction(Address(pc)));
+    frames(registers, pc, 0, FoundBy::SavedRegisters, environment)
 }
 
 /// The exception that the code behind `registers` handles: IPSR, else ICSR for the innermost.
@@ -155,22 +193,23 @@ fn exception_number(
 
 fn frames(
     registers: &RegisterSet,
+    pc: Option<CodeAddress>,
     exception: u16,
     found_by: FoundBy,
     environment: &Environment<'_, '_>,
 ) -> Context {
     let mut context =
         Context { exception, frames: Vec::new(), entry: None, exception_frame: None, ended: None };
-    let Some(pc) = registers.pc() else {
+    let first = match pc {
+        Some(pc) => {
+            let registers = registers.clone();
+            Some(UnwoundFrame { pc, registers, cfa: None, found_by, remark: None })
+        }
+        None => step::search(registers, environment),
+    };
+    let Some(mut frame) = first else {
         context.ended = Some("the program counter is not known".into());
         return context;
-    };
-    let mut frame = UnwoundFrame {
-        pc: CodeAddress::Instruction(Address(pc)),
-        registers: registers.clone(),
-        cfa: None,
-        found_by,
-        remark: None,
     };
     loop {
         let at_bottom = environment

@@ -4,8 +4,8 @@
 //! the link register, and last a search of the stack for a return address.
 
 use super::{Environment, UnwoundFrame};
-use crate::arch::cortex_m::exception::ExcReturn;
-use crate::arch::cortex_m::prologue::{StackEffect, follows_call};
+use crate::arch::cortex_m::exception::{Code, ExcReturn};
+use crate::arch::cortex_m::prologue::StackEffect;
 use crate::base::Address;
 use crate::snapshot::{Register, RegisterSet};
 use crate::symbols::CodeAddress;
@@ -104,7 +104,7 @@ pub(super) fn caller(
     if innermost && frame.registers.lr().is_some_and(|lr| ExcReturn::new(lr).is_some()) {
         return from_link_register(frame, innermost, in_handler, environment);
     }
-    scan(frame, in_handler, environment)
+    scan_from(frame, in_handler, environment)
 }
 
 /// A caller as a method computed it: its registers, `pc` the return address as found.
@@ -146,7 +146,7 @@ fn checked(
         } else {
             format!("return address 0x{target:08x} is not code")
         };
-        return match scan(frame, in_handler, environment) {
+        return match scan_from(frame, in_handler, environment) {
             Step::Caller(mut found) => {
                 found.remark.get_or_insert(what);
                 Step::Caller(found)
@@ -364,14 +364,33 @@ fn from_link_register(
             }));
         }
     }
-    scan(frame, in_handler, environment)
+    scan_from(frame, in_handler, environment)
 }
 
-/// Searches the stack upwards for a word that a call could have left there.
-fn scan(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
-    let Some(sp) = frame.registers.sp().map(Address) else {
-        return Step::End(Some("the stack pointer is not known".into()));
-    };
+/// Searches the stack above `frame`.
+fn scan_from(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
+    match frame.registers.sp() {
+        Some(sp) => scan(Address(sp), in_handler, environment),
+        None => Step::End(Some("the stack pointer is not known".into())),
+    }
+}
+
+/// The nearest frame on the stack when the program counter is lost: a guess.
+pub(super) fn search(
+    registers: &RegisterSet,
+    environment: &Environment<'_, '_>,
+) -> Option<UnwoundFrame> {
+    let sp = Address(registers.sp()?);
+    // A stack that was overrun is searched from its start: what lies below is not its own.
+    let start = environment.thread_stack.map_or(sp, |stack| stack.start().max(sp));
+    match scan(start, false, environment) {
+        Step::Caller(frame) => Some(*frame),
+        _ => None,
+    }
+}
+
+/// Searches the stack upwards from `sp` for a word that a call could have left there.
+fn scan(sp: Address, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
     for index in 0..SCAN_WORDS {
         let at = sp.wrapping_add(4 * i64::from(index));
         let top = environment.thread_stack.filter(|stack| stack.contains(sp));
@@ -388,7 +407,7 @@ fn scan(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_
             return Step::ExceptionReturn(HandlerEntry { exc_return, sp: above, registers });
         }
         let pc = Address(word).without_thumb_bit();
-        if environment.is_return_address(word) && follows_call(environment.memory, pc) {
+        if environment.is_return(word) {
             let mut registers = RegisterSet::default();
             registers.set(Register::PC, pc.0);
             registers.set(Register::SP, above.0);

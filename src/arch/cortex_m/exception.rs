@@ -99,6 +99,8 @@ const FLOAT_CALLEE_SIZE: u32 = 0x40;
 
 /// xPSR bit 9 in a stacked frame: SP was moved down by 4 to align the frame.
 const XPSR_ALIGNED: u32 = 1 << 9;
+/// Bits of xPSR that read as zero.
+const XPSR_RESERVED: u32 = 0x00f0_0000;
 /// xPSR bit 24: Thumb state.
 pub const XPSR_THUMB: u32 = 1 << 24;
 
@@ -190,21 +192,25 @@ impl ExceptionFrame {
         Ok(ExceptionFrame { address, size: top.0.wrapping_sub(address.0), registers, lazy })
     }
 
-    /// Whether the words look like a frame and not like chance: reserved xPSR bits are clear,
-    /// the exception number fits the mode that `exc_return` returns to, the stacked PC is even
-    /// and code by `is_code` or the call that led there was.
-    pub fn is_plausible(&self, exc_return: ExcReturn, is_code: &dyn Fn(Address) -> bool) -> bool {
+    /// Whether the words look like a frame and not like chance: reserved xPSR bits are clear, the
+    /// exception number fits the mode that `exc_return` returns to, and the stacked PC is code, or
+    /// else the stacked LR says which call led to where it points.
+    pub fn is_plausible(&self, exc_return: ExcReturn, code: &dyn Code) -> bool {
         let get = |register| self.registers.get(register).unwrap_or(0);
         let (pc, lr, xpsr) = (get(Register::PC), get(Register::LR), get(Register::XPSR));
-        let reserved = 0x00f0_0000;
         let number = xpsr & 0x1ff;
         let mode_fits = (number == 0) == exc_return.to_thread_mode();
-        let lr_fits = is_code(Address(lr).without_thumb_bit()) || ExcReturn::new(lr).is_some();
-        let pc_fits = pc & 1 == 0 && is_code(Address(pc));
-        xpsr & reserved == 0
-            && mode_fits
-            && ((pc_fits && xpsr & XPSR_THUMB != 0) || (lr_fits && lr & 1 == 1))
+        let runs = pc & 1 == 0 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
+        xpsr & XPSR_RESERVED == 0 && mode_fits && (runs || (xpsr != 0 && code.is_return(lr)))
     }
+}
+
+/// What a frame's words are held against.
+pub trait Code {
+    /// Whether `address` holds instructions of the firmware.
+    fn is_code(&self, address: Address) -> bool;
+    /// Whether `value`, with the Thumb bit, is an address behind a call.
+    fn is_return(&self, value: u32) -> bool;
 }
 
 fn set(registers: &mut RegisterSet, register: Option<Register>, value: Option<u32>) {
