@@ -10,7 +10,11 @@ use super::packet::{Decoder, Event, push_request};
 use crate::target::TargetError;
 
 /// How long a simple request may take since the last byte that arrived.
+#[cfg(not(test))]
 pub(super) const SIMPLE: Duration = Duration::from_secs(2);
+/// Scripted servers answer at once or never.
+#[cfg(test)]
+pub(super) const SIMPLE: Duration = Duration::from_millis(700);
 /// How long reading registers and memory may take.
 pub(super) const READ: Duration = Duration::from_secs(10);
 /// How long a monitor command may take.

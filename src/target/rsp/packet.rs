@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn stream_cut_anywhere_gives_the_same_events() {
-        let bytes = b"+$OK#9a\0\0-%Stop:T05#cf$#00junk$0* #7a$a}\x03b#63$12$T02#b6";
+        let bytes = b"+$OK#9a\0\0-%Stop:T05#99$#00junk$0* #7a$a}\x03b#43$12$T02#b6";
         let expected = vec![
             Event::Ack,
             packet("OK"),
