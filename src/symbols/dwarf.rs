@@ -82,7 +82,7 @@ pub(super) struct DebugInfo<'d> {
     signatures: HashMap<u64, u32>,
     ranges: OnceLock<Vec<UnitRange>>,
     type_names: OnceLock<NamedTypes<'d>>,
-    pub(super) types: Mutex<HashMap<DieRef, Arc<TypeInfo<'d>>>>,
+    pub(super) types: Mutex<HashMap<TypeRef, Arc<TypeInfo<'d>>>>,
     pub(super) names: Mutex<HashMap<TypeRef, Arc<str>>>,
 }
 

@@ -123,7 +123,7 @@ fn is_type(tag: DwTag) -> bool {
 }
 
 /// Whether the location of a variable inside a function starts with a fixed address.
-fn is_static(die: &Die<'_>) -> bool {
+pub(super) fn is_static(die: &Die<'_>) -> bool {
     let location = die.attr_value(gimli::DW_AT_location);
     let opcode = match location {
         Some(AttributeValue::Exprloc(expression)) => expression.0.slice().first().copied(),

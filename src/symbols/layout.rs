@@ -64,42 +64,29 @@ impl<'d> DebugInfo<'d> {
         let mut at = ty;
         let mut bit_offset = 0_u64;
         let mut bit_size = None;
-        // Dimensions of the array in `at` that are already subscripted.
-        let mut subscripted = 0_usize;
         for step in parse_path(path)? {
             match step {
                 Step::Name(name) => {
                     let member = self.find_member(at, name)?;
                     bit_offset = bit_offset.checked_add(member.bit_offset)?;
-                    (at, bit_size, subscripted) = (member.ty, member.bit_size, 0);
+                    (at, bit_size) = (member.ty, member.bit_size);
                 }
                 Step::Index(index) => {
                     let array = self.strip(at);
                     let info = self.type_info(array);
-                    if info.kind != TypeKind::Array {
+                    let bound = *info.dimensions.first()?;
+                    if info.kind != TypeKind::Array || bound.is_some_and(|bound| index >= bound) {
                         return None;
                     }
-                    let bound = *info.dimensions.get(subscripted)?;
-                    if bound.is_some_and(|bound| index >= bound) {
-                        return None;
-                    }
-                    subscripted = subscripted.checked_add(1)?;
-                    let mut stride = self.type_size(info.target)?;
-                    for dimension in info.dimensions.get(subscripted..)? {
-                        stride = stride.checked_mul((*dimension)?)?;
-                    }
-                    let bits = stride.checked_mul(8)?.checked_mul(index)?;
-                    bit_offset = bit_offset.checked_add(bits)?;
-                    if subscripted == info.dimensions.len() {
-                        (at, subscripted) = (info.target, 0);
-                    }
+                    at = self.element(array);
+                    let stride = self.type_size(at)?.checked_mul(8)?;
+                    bit_offset = bit_offset.checked_add(stride.checked_mul(index)?)?;
                 }
             }
         }
-        let size = self.type_size(at);
         Some(MemberLayout {
             offset_bytes: bit_offset / 8,
-            size_bytes: if subscripted == 0 { size } else { None },
+            size_bytes: self.type_size(at),
             bits: bit_size.map(|width| (bit_offset % 8, width)),
             ty: at,
         })

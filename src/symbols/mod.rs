@@ -21,29 +21,38 @@
     )
 )]
 
+mod call_site;
 pub mod cfi;
 mod code_address;
-#[allow(dead_code)]
 mod dwarf;
 pub mod elf;
 // Its arithmetic is on fields of at most eight bits, widened first.
 #[allow(clippy::arithmetic_side_effects)]
 pub mod exidx;
+mod expression;
 mod file;
-#[allow(dead_code)]
 mod index;
 mod layout;
 mod lines;
+mod place;
+mod render;
 mod scopes;
 mod symtab;
 mod type_name;
 mod types;
+mod values;
+mod variables;
 
 pub use code_address::CodeAddress;
 pub use elf::{AllocatedSection, ElfError, ElfImage, Segment};
+pub use expression::FrameContext;
 pub use file::SymbolFile;
 pub use layout::MemberLayout;
 pub use lines::SourceLocation;
+pub use place::{Bits, Missing, Place, SyntheticPointer};
+pub use render::missing_text;
 pub use scopes::{ScopeRef, SourceFrame};
 pub use symtab::{Symbol, SymbolKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
+pub use values::{Float, Limits, Member, Value, ValueKind};
+pub use variables::{Global, Variable, VariableKind};

@@ -112,6 +112,7 @@ fn base_name(info: &TypeInfo<'_>) -> String {
         TypeKind::Class => "class",
         TypeKind::Union => "union",
         TypeKind::Enum => "enum",
+        TypeKind::Base(_) => return integer_name(info.name.unwrap_or("<unnamed type>")),
         _ => return info.name.unwrap_or("<unnamed type>").to_owned(),
     };
     match info.name {
@@ -119,6 +120,19 @@ fn base_name(info: &TypeInfo<'_>) -> String {
         Some(name) => name.to_owned(),
         None => format!("{keyword} {{...}}"),
     }
+}
+
+/// `long unsigned int`, as GCC writes it, as people write it: `unsigned long`.
+fn integer_name(name: &str) -> String {
+    let is_size = |word: &&str| matches!(*word, "short" | "long");
+    let words: Vec<&str> = name.split(' ').collect();
+    let integer = |word: &&str| is_size(word) || matches!(*word, "signed" | "unsigned" | "int");
+    if !words.iter().all(integer) || !words.iter().any(is_size) {
+        return name.to_owned();
+    }
+    let sign = words.iter().filter(|word| **word == "unsigned");
+    let sizes = words.iter().filter(|word| is_size(word));
+    sign.chain(sizes).copied().collect::<Vec<_>>().join(" ")
 }
 
 impl<'d> SymbolFile<'d> {
@@ -129,5 +143,18 @@ impl<'d> SymbolFile<'d> {
             Some(info) => info.type_name(ty),
             None => "<unnamed type>".into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integer_types_are_named_as_in_c() {
+        assert_eq!(integer_name("long long unsigned int"), "unsigned long long");
+        assert_eq!(integer_name("short int"), "short");
+        assert_eq!(integer_name("unsigned int"), "unsigned int");
+        assert_eq!(integer_name("long double"), "long double");
     }
 }

@@ -18,11 +18,21 @@ const POINTER_SIZE: u64 = 4;
 /// A type of one [`SymbolFile`]; cheap to keep. Asking another file about it gives nonsense,
 /// but no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TypeRef(pub(super) Option<DieRef>);
+pub struct TypeRef {
+    /// `None` for `void`.
+    pub(super) die: Option<DieRef>,
+    /// How many dimensions of an array are already subscripted: a row of `int [3][4]` has no
+    /// entry of its own.
+    pub(super) subscripts: u8,
+}
 
 impl TypeRef {
     /// `void`.
-    pub const VOID: TypeRef = TypeRef(None);
+    pub const VOID: TypeRef = TypeRef::new(None);
+
+    pub(super) const fn new(die: Option<DieRef>) -> TypeRef {
+        TypeRef { die, subscripts: 0 }
+    }
 }
 
 /// How the bytes of a base type are read (`DW_AT_encoding`).
@@ -145,7 +155,7 @@ pub struct TypeInfo<'d> {
 }
 
 impl<'d> TypeInfo<'d> {
-    fn empty(kind: TypeKind) -> TypeInfo<'d> {
+    pub(super) fn empty(kind: TypeKind) -> TypeInfo<'d> {
         TypeInfo {
             kind,
             name: None,
@@ -166,20 +176,32 @@ impl<'d> TypeInfo<'d> {
 impl<'d> DebugInfo<'d> {
     /// The type at `die`, from the cache.
     pub(super) fn type_info(&self, ty: TypeRef) -> Arc<TypeInfo<'d>> {
-        let Some(die) = ty.0 else { return Arc::new(TypeInfo::empty(TypeKind::Void)) };
-        if let Some(found) = self.types.lock().ok().and_then(|types| types.get(&die).cloned()) {
+        let Some(die) = ty.die else { return Arc::new(TypeInfo::empty(TypeKind::Void)) };
+        if let Some(found) = self.types.lock().ok().and_then(|types| types.get(&ty).cloned()) {
             return found;
         }
-        let parsed = self.parse_type(die).unwrap_or_else(|| TypeInfo::empty(TypeKind::Other));
+        let parsed = self.parse_type(die);
+        let mut parsed = parsed.unwrap_or_else(|| TypeInfo::empty(TypeKind::Other));
+        if ty.subscripts > 0 {
+            let count = usize::from(ty.subscripts).min(parsed.dimensions.len());
+            parsed.dimensions.drain(..count);
+            parsed.size = None;
+        }
         let parsed = Arc::new(parsed);
         if let Ok(mut types) = self.types.lock() {
-            types.insert(die, Arc::clone(&parsed));
+            types.insert(ty, Arc::clone(&parsed));
         }
         parsed
     }
 
     fn parse_type(&self, at: DieRef) -> Option<TypeInfo<'d>> {
-        let die = self.die(at)?;
+        let mut at = at;
+        let mut die = self.die(at)?;
+        // A stand-in for a type that has a unit of its own.
+        if let Some(value) = die.attr_value(gimli::DW_AT_signature) {
+            at = self.reference(at.unit, &value)?;
+            die = self.die(at)?;
+        }
         let number = |name| die.attr_value(name).and_then(|value| value.udata_value());
         let mut info = TypeInfo::empty(kind_of(&die));
         let name = die.attr_value(gimli::DW_AT_name);
@@ -200,7 +222,7 @@ impl<'d> DebugInfo<'d> {
 
     fn target(&self, unit: u32, die: &Die<'d>) -> TypeRef {
         let value = die.attr_value(gimli::DW_AT_type);
-        TypeRef(value.and_then(|value| self.reference(unit, &value)))
+        TypeRef::new(value.and_then(|value| self.reference(unit, &value)))
     }
 
     fn add_part(&self, info: &mut TypeInfo<'d>, at: DieRef, die: &Die<'d>) {
@@ -298,14 +320,9 @@ impl<'d> DebugInfo<'d> {
         if !info.declaration {
             return ty;
         }
-        let die = ty.0.and_then(|at| Some((at, self.die(at)?)));
-        let Some((at, die)) = die else { return ty };
-        let signature = die.attr_value(gimli::DW_AT_signature);
-        if let Some(found) = signature.and_then(|value| self.reference(at.unit, &value)) {
-            return TypeRef(Some(found));
-        }
+        let Some(die) = ty.die.and_then(|at| self.die(at)) else { return ty };
         let named = info.name.and_then(|name| self.type_named(name, &[die.tag()]));
-        named.map_or(ty, |found| TypeRef(Some(found)))
+        named.map_or(ty, |found| TypeRef::new(Some(found)))
     }
 
     /// The type without typedefs and qualifiers, its definition when it is only announced.
@@ -321,6 +338,15 @@ impl<'d> DebugInfo<'d> {
             }
         }
         self.resolve(at)
+    }
+
+    /// What an array holds: a row when it has several dimensions.
+    pub(super) fn element(&self, array: TypeRef) -> TypeRef {
+        let info = self.type_info(array);
+        match (info.dimensions.len(), array.subscripts.checked_add(1)) {
+            (2.., Some(subscripts)) => TypeRef { die: array.die, subscripts },
+            _ => info.target,
+        }
     }
 
     /// The definition of that name, with one of `tags` when there are any.
@@ -343,7 +369,7 @@ impl<'d> DebugInfo<'d> {
         };
         let found = self.type_named(&name, tags);
         let found = found.or_else(|| self.type_named(&integer_name(&words)?, &[]));
-        found.map(|die| TypeRef(Some(die)))
+        found.map(|die| TypeRef::new(Some(die)))
     }
 }
 
@@ -364,6 +390,11 @@ impl<'d> SymbolFile<'d> {
     /// The type without typedefs and qualifiers; the definition when it is only announced.
     pub fn strip_type(&self, ty: TypeRef) -> TypeRef {
         self.debug_info().map_or(ty, |info| info.strip(ty))
+    }
+
+    /// What an array holds: a row when it has several dimensions.
+    pub fn element_type(&self, array: TypeRef) -> TypeRef {
+        self.debug_info().map_or(TypeRef::VOID, |info| info.element(info.strip(array)))
     }
 
     /// The type that `name` spells, with or without `struct`, `union` or `enum`; a definition of

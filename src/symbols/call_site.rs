@@ -1,0 +1,98 @@
+//! Descriptions of calls: what a caller passed. DWARF 5 section 3.4 (`DW_TAG_call_site`), and
+//! the GNU forms of it in DWARF 4 and before.
+
+use gimli::{AttributeValue, UnitOffset};
+
+use super::dwarf::{AttrValue, DebugInfo, Die, DieRef};
+use super::expression::Wanted;
+use crate::base::Address;
+
+/// Entries of one function that are looked at in search of a call.
+const MAX_ENTRIES: usize = 1 << 20;
+
+impl<'d> DebugInfo<'d> {
+    /// The call inside `function` that returns to `address`.
+    pub(super) fn call_site(&self, function: DieRef, address: Address) -> Option<DieRef> {
+        let unit = self.unit(function.unit)?;
+        let start = UnitOffset(usize::try_from(function.offset).ok()?);
+        let mut entries = unit.entries_raw(Some(start)).ok()?;
+        let mut die = Die::null();
+        for _ in 0..MAX_ENTRIES {
+            if entries.is_empty() {
+                return None;
+            }
+            let is_entry = entries.read_entry(&mut die).ok()?;
+            if is_entry && is_call_site(&die) {
+                let found = die
+                    .attr_value(gimli::DW_AT_call_return_pc)
+                    .or_else(|| die.attr_value(gimli::DW_AT_low_pc))
+                    .and_then(|value| self.address(function.unit, &value));
+                if found == Some(u64::from(address.0)) {
+                    return Self::handle(function.unit, &die);
+                }
+            }
+            // Depth 0 is the function itself.
+            if entries.next_depth() <= 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether the call at `site` goes to `callee`. One through a pointer could have gone to
+    /// another function that ended in a jump to `callee`: what it passed proves nothing.
+    pub(super) fn calls(&self, site: DieRef, callee: DieRef) -> bool {
+        let Some(die) = self.die(site) else { return false };
+        let origin = die
+            .attr_value(gimli::DW_AT_call_origin)
+            .or_else(|| die.attr_value(gimli::DW_AT_abstract_origin))
+            .and_then(|value| self.reference(site.unit, &value));
+        let Some(origin) = origin else { return false };
+        if self.root_origin(origin) == self.root_origin(callee) {
+            return true;
+        }
+        // The definition is in another unit: this one has a declaration.
+        let linked = |die| self.linkage_name(die).or_else(|| self.name(die));
+        let declared = self.attribute(origin, gimli::DW_AT_declaration).is_some();
+        declared && linked(origin).is_some_and(|name| linked(callee) == Some(name))
+    }
+
+    /// The expression for what was passed at `site` in a place or for a parameter.
+    pub(super) fn call_value(&self, site: DieRef, wanted: &Wanted<'_>) -> Option<AttrValue<'d>> {
+        let mut found = None;
+        self.children(site, |handle, die| {
+            if is_call_parameter(die) && self.fits(handle, die, wanted) {
+                found = die
+                    .attr_value(gimli::DW_AT_call_value)
+                    .or_else(|| die.attr_value(gimli::DW_AT_GNU_call_site_value));
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    fn fits(&self, at: DieRef, die: &Die<'d>, wanted: &Wanted<'_>) -> bool {
+        match wanted {
+            Wanted::Location(location) => match die.attr_value(gimli::DW_AT_location) {
+                Some(AttributeValue::Exprloc(expression)) => expression.0.slice() == *location,
+                Some(AttributeValue::Block(block)) => block.slice() == *location,
+                _ => false,
+            },
+            Wanted::Parameter(parameter) => {
+                let described = die
+                    .attr_value(gimli::DW_AT_call_parameter)
+                    .or_else(|| die.attr_value(gimli::DW_AT_abstract_origin))
+                    .and_then(|value| self.reference(at.unit, &value));
+                described.is_some_and(|d| self.root_origin(d) == self.root_origin(*parameter))
+            }
+        }
+    }
+}
+
+fn is_call_site(die: &Die<'_>) -> bool {
+    matches!(die.tag(), gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site)
+}
+
+fn is_call_parameter(die: &Die<'_>) -> bool {
+    matches!(die.tag(), gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
+}

@@ -1,0 +1,480 @@
+//! Values of types, read from where they are: numbers, structures, arrays. DWARF 5 chapter 5 for
+//! the types, AAPCS32 section 5 for their bytes.
+//!
+//! Typed, not text; a part that is not known says why, and its neighbours keep their values.
+
+use std::sync::Arc;
+
+use super::dwarf::DebugInfo;
+use super::expression::{Evaluator, FrameContext};
+use super::file::SymbolFile;
+use super::place::{Missing, Place, SyntheticPointer};
+use super::types::{Encoding, TypeInfo, TypeKind, TypeRef};
+use crate::base::{Address, Memory};
+
+/// How much of a value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Structures and arrays within each other.
+    pub depth: usize,
+    /// Elements of one array.
+    pub elements: usize,
+    /// Values in all.
+    pub nodes: usize,
+    /// Characters of one string; they are held in memory.
+    pub string: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { depth: 8, elements: 200, nodes: 4096, string: 200 }
+    }
+}
+
+/// A floating-point number in the precision of its type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Float {
+    /// `float`.
+    F32(f32),
+    /// `double`.
+    F64(f64),
+}
+
+/// A member of a structure or union with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member<'d> {
+    /// Its name; `None` for an anonymous structure or union.
+    pub name: Option<&'d str>,
+    /// Its value.
+    pub value: Value<'d>,
+}
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ValueKind<'d> {
+    /// A signed number.
+    Signed(i64),
+    /// An unsigned number.
+    Unsigned(u64),
+    /// A truth value.
+    Bool(bool),
+    /// A character with its number; negative when the type is signed.
+    Char(i64),
+    /// A floating-point number.
+    Float(Float),
+    /// A complex number: real and imaginary part.
+    Complex(Float, Float),
+    /// A value of an enumeration.
+    Enum {
+        /// The number.
+        value: i64,
+        /// Its name, or names as GDB combines them: `(A | B)`; `None` when it has none.
+        name: Option<String>,
+    },
+    /// A pointer or reference.
+    Pointer(Address),
+    /// A pointer that the compiler removed, to a variable that may still be readable.
+    SyntheticPointer(SyntheticPointer),
+    /// A structure or class.
+    Struct {
+        /// Its members, in order.
+        members: Vec<Member<'d>>,
+        /// How many more there are.
+        omitted: u64,
+    },
+    /// A union: every member is another view of the same bytes.
+    Union {
+        /// Its members, in order.
+        members: Vec<Member<'d>>,
+        /// How many more there are.
+        omitted: u64,
+    },
+    /// An array.
+    Array {
+        /// Its first elements.
+        elements: Vec<Value<'d>>,
+        /// How many more there are.
+        omitted: u64,
+    },
+    /// An array of characters.
+    Text {
+        /// Its first bytes, with any NULs.
+        bytes: Vec<u8>,
+        /// How many more there are.
+        omitted: u64,
+    },
+    /// A function: its address is the value.
+    Function,
+    /// Not known.
+    Missing(Missing),
+}
+
+/// A value with its type and place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value<'d> {
+    /// The name of its type as GDB prints it.
+    pub type_name: Arc<str>,
+    /// Its type, to ask for more.
+    pub ty: TypeRef,
+    /// Where it is, to read more of it; a bit-field's is that of its first byte.
+    pub place: Place,
+    /// Its address, when it is in memory.
+    pub address: Option<Address>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// What it is.
+    pub kind: ValueKind<'d>,
+}
+
+impl Value<'_> {
+    /// Why it is not known, if so.
+    pub fn missing(&self) -> Option<Missing> {
+        match self.kind {
+            ValueKind::Missing(missing) => Some(missing),
+            _ => None,
+        }
+    }
+}
+
+/// Reads values with a common budget.
+struct ValueReader<'a, 'd> {
+    info: &'a DebugInfo<'d>,
+    memory: &'a dyn Memory,
+    limits: Limits,
+    nodes: usize,
+}
+
+impl<'d> ValueReader<'_, 'd> {
+    /// `bits` are the first bit within the place and the width of a bit-field.
+    fn read(
+        &mut self,
+        ty: TypeRef,
+        place: Place,
+        bits: Option<(u64, u64)>,
+        depth: usize,
+    ) -> Value<'d> {
+        self.nodes = self.nodes.saturating_sub(1);
+        let stripped = self.info.strip(ty);
+        let info = self.info.type_info(stripped);
+        let size = self.info.type_size(ty);
+        let kind = match &place {
+            Place::Missing(missing) => ValueKind::Missing(*missing),
+            Place::SyntheticPointer(pointer) => ValueKind::SyntheticPointer(*pointer),
+            place => self.kind(stripped, &info, place, bits, depth),
+        };
+        let type_name = self.info.type_name(ty);
+        Value { type_name, ty, address: place.address(), place, size, kind }
+    }
+
+    fn kind(
+        &mut self,
+        ty: TypeRef,
+        info: &TypeInfo<'d>,
+        place: &Place,
+        bits: Option<(u64, u64)>,
+        depth: usize,
+    ) -> ValueKind<'d> {
+        let unsupported = Missing::Unreadable { reason: "type is not supported" };
+        let size = self.info.type_size(ty);
+        match info.kind {
+            TypeKind::Struct | TypeKind::Class => {
+                let (members, omitted) = self.members(info, place, depth);
+                whole(ValueKind::Struct { members, omitted })
+            }
+            TypeKind::Union => {
+                let (members, omitted) = self.members(info, place, depth);
+                whole(ValueKind::Union { members, omitted })
+            }
+            TypeKind::Array => whole(self.array(ty, info, place, depth)),
+            TypeKind::Function => ValueKind::Function,
+            TypeKind::Void | TypeKind::Typedef | TypeKind::Other => ValueKind::Missing(unsupported),
+            TypeKind::Const | TypeKind::Volatile | TypeKind::Qualifier => {
+                ValueKind::Missing(unsupported)
+            }
+            kind => {
+                let width = size.and_then(|size| size.checked_mul(8)).filter(|w| *w <= 128);
+                let (start, width) = match (bits, width) {
+                    (Some(bits), Some(_)) => bits,
+                    (None, Some(width)) => (0, width),
+                    _ => return ValueKind::Missing(unsupported),
+                };
+                match place.read(start, width, self.memory) {
+                    Ok(raw) => scalar(kind, info, raw, width),
+                    Err(missing) => ValueKind::Missing(missing),
+                }
+            }
+        }
+    }
+
+    fn members(
+        &mut self,
+        info: &TypeInfo<'d>,
+        place: &Place,
+        depth: usize,
+    ) -> (Vec<Member<'d>>, u64) {
+        let mut members = Vec::new();
+        if let Some(depth) = depth.checked_sub(1) {
+            for member in &info.members {
+                if self.nodes == 0 {
+                    break;
+                }
+                let part = place.part(member.bit_offset);
+                // In memory a place is a byte: the rest of the offset is the bit-field's.
+                let first = match part {
+                    Place::Memory(_) => member.bit_offset % 8,
+                    _ => 0,
+                };
+                let bits = member.bit_size.map(|width| (first, width));
+                let value = self.read(member.ty, part, bits, depth);
+                let name = member.name.filter(|_| !member.is_base);
+                members.push(Member { name, value });
+            }
+        }
+        let omitted = (info.members.len() as u64).saturating_sub(members.len() as u64);
+        (members, omitted)
+    }
+
+    /// An array of characters, when all that is shown of it is known.
+    fn text(&self, place: &Place, total: u64) -> Option<ValueKind<'d>> {
+        let size = usize::try_from(total).unwrap_or(usize::MAX).min(self.limits.string);
+        let mut bytes = vec![0; size];
+        match place {
+            Place::Memory(address) => self.memory.read(*address, &mut bytes).ok()?,
+            place => {
+                for (index, byte) in (0_u64..).zip(&mut bytes) {
+                    let start = index.checked_mul(8)?;
+                    *byte = u8::try_from(place.read(start, 8, self.memory).ok()?).ok()?;
+                }
+            }
+        }
+        Some(ValueKind::Text { bytes, omitted: total.saturating_sub(size as u64) })
+    }
+
+    fn array(
+        &mut self,
+        ty: TypeRef,
+        info: &TypeInfo<'d>,
+        place: &Place,
+        depth: usize,
+    ) -> ValueKind<'d> {
+        let total = info.dimensions.first().copied().flatten().unwrap_or(0);
+        let element = self.info.element(ty);
+        let stride = self.info.type_size(element).and_then(|size| size.checked_mul(8));
+        let character = self.info.type_info(self.info.strip(element));
+        if matches!(character.kind, TypeKind::Base(Encoding::Char { .. }))
+            && stride == Some(8)
+            && let Some(text) = self.text(place, total)
+        {
+            return text;
+        }
+        let mut elements = Vec::new();
+        if let (Some(depth), Some(stride)) = (depth.checked_sub(1), stride) {
+            let count = total.min(self.limits.elements as u64);
+            for index in 0..count {
+                let Some(offset) = stride.checked_mul(index) else { break };
+                if self.nodes == 0 {
+                    break;
+                }
+                elements.push(self.read(element, place.part(offset), None, depth));
+            }
+        }
+        let omitted = total.saturating_sub(elements.len() as u64);
+        ValueKind::Array { elements, omitted }
+    }
+}
+
+/// An aggregate of which nothing at all is known is itself not known, for the same reason.
+fn whole(kind: ValueKind<'_>) -> ValueKind<'_> {
+    let (first, same) = match &kind {
+        ValueKind::Struct { members, .. } | ValueKind::Union { members, .. } => {
+            let mut missing = members.iter().map(|m| m.value.missing());
+            (missing.next().flatten(), missing.all(|m| m.is_some()))
+        }
+        ValueKind::Array { elements, .. } => {
+            let mut missing = elements.iter().map(Value::missing);
+            (missing.next().flatten(), missing.all(|m| m.is_some()))
+        }
+        _ => (None, false),
+    };
+    match first {
+        Some(missing) if same => ValueKind::Missing(missing),
+        _ => kind,
+    }
+}
+
+fn scalar<'d>(kind: TypeKind, info: &TypeInfo<'d>, raw: u128, width: u64) -> ValueKind<'d> {
+    let low = raw as u64;
+    match kind {
+        TypeKind::Pointer | TypeKind::Reference | TypeKind::RvalueReference => {
+            ValueKind::Pointer(Address(raw as u32))
+        }
+        TypeKind::Enum => {
+            let negative = info.enumerators.iter().any(|e| e.value < 0);
+            let value = if negative { sign_extend(low, width) } else { low as i64 };
+            ValueKind::Enum { value, name: enumerator_name(info, value) }
+        }
+        TypeKind::Base(encoding) => match encoding {
+            Encoding::Signed => ValueKind::Signed(sign_extend(low, width)),
+            Encoding::Bool if raw <= 1 => ValueKind::Bool(raw != 0),
+            // Neither true nor false: the number shows what happened.
+            Encoding::Bool | Encoding::Unsigned => ValueKind::Unsigned(low),
+            Encoding::Char { signed: true } => ValueKind::Char(sign_extend(low, width)),
+            Encoding::Char { signed: false } => ValueKind::Char(low as i64),
+            Encoding::Float => match float(raw, width) {
+                Some(value) => ValueKind::Float(value),
+                None => ValueKind::Missing(Missing::Unreadable { reason: "unknown float format" }),
+            },
+            Encoding::Complex => {
+                let half = width / 2;
+                let high = u32::try_from(half).ok().and_then(|half| raw.checked_shr(half));
+                match (float(raw, half), high.and_then(|high| float(high, half))) {
+                    (Some(real), Some(imaginary)) => ValueKind::Complex(real, imaginary),
+                    _ => ValueKind::Missing(Missing::Unreadable { reason: "unknown float format" }),
+                }
+            }
+            Encoding::Other(_) => ValueKind::Unsigned(low),
+        },
+        _ => ValueKind::Missing(Missing::Unreadable { reason: "type is not supported" }),
+    }
+}
+
+fn float(raw: u128, width: u64) -> Option<Float> {
+    match width {
+        32 => Some(Float::F32(f32::from_bits(raw as u32))),
+        64 => Some(Float::F64(f64::from_bits(raw as u64))),
+        _ => None,
+    }
+}
+
+fn sign_extend(value: u64, width: u64) -> i64 {
+    let shift = u32::try_from(64_u64.saturating_sub(width)).unwrap_or(0);
+    let raised = value.checked_shl(shift).unwrap_or(0) as i64;
+    raised.checked_shr(shift).unwrap_or(0)
+}
+
+/// The name of an enumeration's value. As GDB does, an enumeration whose values are distinct
+/// bits is taken for flags.
+fn enumerator_name(info: &TypeInfo<'_>, value: i64) -> Option<String> {
+    if let Some(exact) = info.enumerators.iter().find(|e| e.value == value) {
+        return Some(exact.name.to_owned());
+    }
+    let mut mask = 0_i64;
+    for enumerator in &info.enumerators {
+        let flag = enumerator.value;
+        let single = flag.count_ones() <= 1;
+        if flag < 0 || (single && mask & flag != 0) {
+            return None;
+        }
+        if single {
+            mask |= flag;
+        } else if !contiguous(flag) {
+            return None;
+        }
+    }
+    let mut left = value;
+    let mut names = Vec::new();
+    for enumerator in &info.enumerators {
+        if enumerator.value != 0 && left & enumerator.value == enumerator.value {
+            left &= !enumerator.value;
+            names.push(enumerator.name.to_owned());
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    if left != 0 {
+        names.push(format!("unknown: 0x{left:x}"));
+    }
+    Some(format!("({})", names.join(" | ")))
+}
+
+/// Whether the ones of a number are next to each other.
+fn contiguous(value: i64) -> bool {
+    let shifted = (value as u64).checked_shr(value.trailing_zeros()).unwrap_or(0);
+    shifted & shifted.wrapping_add(1) == 0
+}
+
+impl<'d> SymbolFile<'d> {
+    /// The value of type `ty` at `place`, as far as `limits` allow. What was left out can be
+    /// read later from [`Value::ty`] and [`Value::place`] of the part.
+    pub fn read_value(
+        &self,
+        ty: TypeRef,
+        place: &Place,
+        memory: &dyn Memory,
+        limits: Limits,
+    ) -> Value<'d> {
+        let Some(info) = self.debug_info() else {
+            let reason = "there is no debug information";
+            return Value {
+                type_name: "".into(),
+                ty,
+                place: place.clone(),
+                address: place.address(),
+                size: None,
+                kind: ValueKind::Missing(Missing::Unreadable { reason }),
+            };
+        };
+        let mut reader = ValueReader { info, memory, limits, nodes: limits.nodes };
+        reader.read(ty, place.clone(), None, limits.depth)
+    }
+
+    /// What a pointer or reference points to; `None` for other values and for `void *`.
+    pub fn dereference(
+        &self,
+        value: &Value<'d>,
+        context: &dyn FrameContext,
+        limits: Limits,
+    ) -> Option<Value<'d>> {
+        let info = self.debug_info()?;
+        let target = info.type_info(info.strip(value.ty)).target;
+        let size = info.type_size(target);
+        let place = match value.kind {
+            ValueKind::Pointer(address) => Place::Memory(address),
+            ValueKind::SyntheticPointer(pointer) => {
+                let (unit, location) = info.attribute(pointer.target, gimli::DW_AT_location)?;
+                let function = info.function_at(context.pc().lookup().0);
+                let evaluator = Evaluator::new(info, context, unit, function);
+                let skipped = u64::try_from(pointer.offset).ok()?;
+                let whole = evaluator.place(&location, skipped.saturating_add(size?));
+                whole.part(skipped.saturating_mul(8))
+            }
+            _ => return None,
+        };
+        size?;
+        Some(self.read_value(target, &place, context.memory(), limits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbols::types::Enumerator;
+
+    fn enumeration(values: &[(&'static str, i64)]) -> TypeInfo<'static> {
+        let mut info = TypeInfo::empty(TypeKind::Enum);
+        info.enumerators =
+            values.iter().map(|(name, value)| Enumerator { name, value: *value }).collect();
+        info
+    }
+
+    #[test]
+    fn flags_are_combined_and_the_rest_is_shown() {
+        let flags = enumeration(&[("FA", 1), ("FB", 2), ("FC", 4)]);
+        assert_eq!(enumerator_name(&flags, 2).as_deref(), Some("FB"));
+        assert_eq!(enumerator_name(&flags, 5).as_deref(), Some("(FA | FC)"));
+        assert_eq!(enumerator_name(&flags, 9).as_deref(), Some("(FA | unknown: 0x8)"));
+        assert_eq!(enumerator_name(&flags, 8), None);
+        let numbers = enumeration(&[("NM", -1), ("NZ", 0), ("NP", 1)]);
+        assert_eq!(enumerator_name(&numbers, -1).as_deref(), Some("NM"));
+        assert_eq!(enumerator_name(&numbers, 3), None);
+    }
+
+    #[test]
+    fn bit_fields_are_sign_extended() {
+        assert_eq!(sign_extend(0b11101, 5), -3);
+        assert_eq!(sign_extend(0b01101, 5), 13);
+        assert_eq!(sign_extend(u64::MAX, 64), -1);
+    }
+}

@@ -1,0 +1,308 @@
+//! Arguments, locals and globals. DWARF 5 sections 4.1 (data objects) and 3.3.8.3 (instances of
+//! inlined functions).
+//!
+//! A variable that the linker dropped with its section keeps its entry, with an address near 0.
+//! GDB reads it as if it were there; here it counts as optimised out.
+
+use std::collections::HashSet;
+
+use super::dwarf::{AttrValue, DebugInfo, Die, DieRef, is_block};
+use super::elf::utf8_prefix;
+use super::expression::{Evaluator, FrameContext, NoFrame};
+use super::file::SymbolFile;
+use super::index::{VariableEntry, is_static};
+use super::place::{Missing, Place};
+use super::scopes::ScopeRef;
+use super::types::TypeRef;
+use super::values::{Limits, Value};
+use crate::base::{Address, Memory, Unreadable};
+
+/// Variables of one function.
+const MAX_LOCALS: usize = 4096;
+
+/// What sort of variable it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VariableKind {
+    /// A parameter of the function.
+    Argument,
+    /// A variable of the function or of a block in it.
+    Local,
+}
+
+/// A variable of a frame with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable<'d> {
+    /// Its name.
+    pub name: &'d str,
+    /// Argument or local.
+    pub kind: VariableKind,
+    /// How many blocks it is inside: 0 for the function itself.
+    pub block: usize,
+    /// Whether a variable of the same name in an inner block hides it.
+    pub shadowed: bool,
+    /// Its value.
+    pub value: Value<'d>,
+}
+
+/// A variable with a fixed address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Global<'d> {
+    /// Its name in the source.
+    pub name: &'d str,
+    /// Its type.
+    pub ty: TypeRef,
+    /// Where it is.
+    pub place: Place,
+    /// The source file of its unit, as the compiler was given it.
+    pub unit: Option<&'d str>,
+    /// The function that it is `static` in.
+    pub function: Option<&'d str>,
+    /// Whether other units can name it.
+    pub external: bool,
+}
+
+/// Memory that has nothing: where a variable is must not depend on it.
+struct NoMemory;
+
+impl Memory for NoMemory {
+    fn read(&self, address: Address, _: &mut [u8]) -> Result<(), Unreadable> {
+        Err(Unreadable { address })
+    }
+}
+
+impl<'d> DebugInfo<'d> {
+    /// Where the variable at `die` is, for the frame that `evaluator` is about.
+    fn variable_place(&self, die: DieRef, evaluator: &Evaluator<'_, 'd>) -> Place {
+        let size = self.type_of(die).and_then(|ty| self.type_size(TypeRef::new(Some(ty))));
+        let size = size.unwrap_or(0);
+        if let Some((_, value)) = self.attribute(die, gimli::DW_AT_const_value) {
+            return constant_place(&value, size);
+        }
+        match self.attribute(die, gimli::DW_AT_location) {
+            Some((unit, value)) => evaluator.in_unit(unit).place(&value, size),
+            None => Place::Missing(Missing::OptimizedOut),
+        }
+    }
+
+    /// Variables of the scope at `pc`, as entries: outermost block first.
+    fn variables_in(&self, scope: ScopeRef, pc: u32) -> Vec<(DieRef, VariableKind, usize)> {
+        let mut found = Vec::new();
+        let nested = self.nested_at(scope.die, pc);
+        let blocks = nested.iter().take_while(|step| !step.inlined).map(|step| step.die);
+        for (depth, block) in [scope.die].into_iter().chain(blocks).enumerate() {
+            self.add_variables(block, depth, &mut found);
+        }
+        found
+    }
+
+    fn add_variables(
+        &self,
+        block: DieRef,
+        depth: usize,
+        found: &mut Vec<(DieRef, VariableKind, usize)>,
+    ) {
+        let mut origins = HashSet::new();
+        let mut transparent = Vec::new();
+        let mut add = |at: DieRef, die: &Die<'d>, origins: &mut HashSet<DieRef>| {
+            if let Some(kind) = variable_kind(die)
+                && origins.insert(self.root_origin(at))
+            {
+                found.push((at, kind, depth));
+            } else if is_block(die.tag()) && !Self::has_ranges(die) {
+                transparent.push(at);
+            }
+            found.len() < MAX_LOCALS
+        };
+        self.children(block, |at, die| add(at, die, &mut origins));
+        // What an instance leaves out of its abstract original is optimised out, not absent.
+        let instance = self.die(block);
+        if let Some(original) = instance.and_then(|die| self.origin(block.unit, &die)) {
+            self.children(original, |at, die| {
+                variable_kind(die).is_none() || add(at, die, &mut origins)
+            });
+        }
+        // A block without addresses of its own belongs to what is around it.
+        for inner in transparent {
+            self.children(inner, |at, die| {
+                if let Some(kind) = variable_kind(die)
+                    && origins.insert(self.root_origin(at))
+                {
+                    found.push((at, kind, depth));
+                }
+                found.len() < MAX_LOCALS
+            });
+        }
+    }
+}
+
+fn variable_kind(die: &Die<'_>) -> Option<VariableKind> {
+    match die.tag() {
+        gimli::DW_TAG_formal_parameter => Some(VariableKind::Argument),
+        // `extern int x;` inside a function names a global.
+        gimli::DW_TAG_variable if !die.has_attr(gimli::DW_AT_declaration) => {
+            Some(VariableKind::Local)
+        }
+        _ => None,
+    }
+}
+
+/// A value that the debug information itself gives.
+fn constant_place(value: &AttrValue<'_>, size: u64) -> Place {
+    if let gimli::AttributeValue::Block(block) = value {
+        return Place::of_bytes(block.slice());
+    }
+    let text = match value {
+        gimli::AttributeValue::String(text) => Some(text.slice()),
+        _ => None,
+    };
+    if let Some(text) = text {
+        return Place::of_bytes(text);
+    }
+    let Some(number) = super::types::constant(value) else {
+        return Place::Missing(Missing::Unreadable { reason: "constant is malformed" });
+    };
+    // A signed constant fills all of its type.
+    let mut bytes = i128::from(number).to_le_bytes();
+    let size = usize::try_from(size).unwrap_or(usize::MAX).min(bytes.len());
+    Place::of_bytes(bytes.get_mut(..size).unwrap_or_default())
+}
+
+impl<'d> SymbolFile<'d> {
+    /// Arguments and locals of a scope of [`SymbolFile::frames_at`] in the frame `context`,
+    /// in the order of the source, those of inner blocks last. Blocks count when they hold the
+    /// frame's address.
+    pub fn locals_at(
+        &self,
+        scope: ScopeRef,
+        context: &dyn FrameContext,
+        limits: Limits,
+    ) -> Vec<Variable<'d>> {
+        let Some(info) = self.debug_info() else { return Vec::new() };
+        let found = info.variables_in(scope, context.pc().lookup().0);
+        let mut variables = Vec::new();
+        for (die, kind, block) in found {
+            let Some(name) = info.name(die) else { continue };
+            let evaluator = Evaluator::new(info, context, die.unit, Some(scope.function));
+            let mut place = info.variable_place(die, &evaluator);
+            if info.die(die).is_some_and(|die| is_static(&die)) {
+                place = self.checked(name, place);
+            }
+            let ty = TypeRef::new(info.type_of(die));
+            let value = self.read_value(ty, &place, context.memory(), limits);
+            variables.push(Variable { name, kind, block, shadowed: false, value });
+        }
+        let mut inner: HashSet<&str> = HashSet::new();
+        let mut seen_block = usize::MAX;
+        let mut current: Vec<&str> = Vec::new();
+        for variable in variables.iter_mut().rev() {
+            if variable.block != seen_block {
+                inner.extend(current.drain(..));
+                seen_block = variable.block;
+            }
+            variable.shadowed = inner.contains(variable.name);
+            current.push(variable.name);
+        }
+        variables
+    }
+
+    /// All variables with a fixed address, over all units, each once.
+    pub fn globals(&self) -> Vec<Global<'d>> {
+        let Some(info) = self.debug_info() else { return Vec::new() };
+        let mut globals: Vec<Global<'d>> = Vec::new();
+        let mut seen = HashSet::new();
+        for unit in info.units() {
+            let Some(index) = info.index(unit) else { continue };
+            for entry in &index.variables {
+                if let Some(global) = self.global_of(info, entry)
+                    && seen.insert((global.name, global.place.address(), global.function))
+                {
+                    globals.push(global);
+                }
+            }
+        }
+        // An entry without address is of no use beside one of the same name and file with it.
+        let placed: HashSet<(&str, Option<&str>, Option<&str>)> = globals
+            .iter()
+            .filter(|g| !matches!(g.place, Place::Missing(_)))
+            .map(|g| (g.name, g.unit, g.function))
+            .collect();
+        globals.retain(|g| {
+            !matches!(g.place, Place::Missing(_)) || !placed.contains(&(g.name, g.unit, g.function))
+        });
+        globals
+    }
+
+    /// The variable of that name: one that exists before one that was optimised out, one that
+    /// other units can name before a `static` one, none that is `static` in a function.
+    pub fn global(&self, name: &str) -> Option<Global<'d>> {
+        let info = self.debug_info()?;
+        let mut best: Option<(u8, Global<'d>)> = None;
+        for unit in info.units() {
+            let Some(index) = info.index(unit) else { continue };
+            let named = index
+                .variables
+                .iter()
+                .filter(|entry| entry.function.is_none() && info.name(entry.die) == Some(name));
+            for global in named.filter_map(|entry| self.global_of(info, entry)) {
+                let exists = !matches!(global.place, Place::Missing(_));
+                let rank = u8::from(exists) << 1 | u8::from(global.external);
+                if rank == 3 {
+                    return Some(global);
+                }
+                if best.as_ref().is_none_or(|(found, _)| *found < rank) {
+                    best = Some((rank, global));
+                }
+            }
+        }
+        best.map(|(_, global)| global)
+    }
+
+    /// The value of a global.
+    pub fn global_value(
+        &self,
+        global: &Global<'d>,
+        memory: &dyn Memory,
+        limits: Limits,
+    ) -> Value<'d> {
+        self.read_value(global.ty, &global.place, memory, limits)
+    }
+
+    fn global_of(&self, info: &DebugInfo<'d>, entry: &VariableEntry) -> Option<Global<'d>> {
+        let die = entry.die;
+        let name = info.name(die)?;
+        let context = NoFrame(&NoMemory);
+        let evaluator = Evaluator::new(info, &context, die.unit, None);
+        let place = self.checked(name, info.variable_place(die, &evaluator));
+        let unit = info.unit(die.unit).and_then(|unit| unit.name);
+        let external = info.attribute(die, gimli::DW_AT_external);
+        let ty = TypeRef::new(info.type_of(die));
+        // A member of a class that has no type here is only declared.
+        ty.die?;
+        Some(Global {
+            name,
+            ty,
+            place,
+            unit: unit.map(|name| utf8_prefix(name.slice())),
+            function: entry.function.and_then(|function| info.name(function)),
+            external: external.is_some(),
+        })
+    }
+
+    /// `place`, unless it is in constant memory where no symbol confirms it: then the linker
+    /// dropped the variable.
+    fn checked(&self, name: &str, place: Place) -> Place {
+        let Place::Memory(address) = place else { return place };
+        let dropped = Place::Missing(Missing::OptimizedOut);
+        match self.section_at(address) {
+            Some(section) if section.is_ram() => place,
+            Some(_) => {
+                let table = self.table();
+                let here = table.starting_at(address);
+                let confirmed = here.iter().any(|symbol| symbol.size > 0 || symbol.name == name);
+                let known = confirmed || (table.all().is_empty() && address != Address(0));
+                if known { place } else { dropped }
+            }
+            None => dropped,
+        }
+    }
+}
