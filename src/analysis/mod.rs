@@ -66,7 +66,7 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
     let fault = explain_fault(&core.system, &contexts, crashed);
     let threads = threads::list(&scene, snapshot, options, &mut notes);
     let globals = match symbols {
-        Some(symbols) if options.globals => variables::globals(symbols, &snapshot.memory),
+        Some(symbols) if options.globals => variables::globals(symbols, &*core.memory),
         _ => Vec::new(),
     };
     let mut report = Report {

@@ -1,21 +1,144 @@
-//! stub
-use super::unwind::{Environment, UnwoundFrame};
-use crate::report::Variable;
-use crate::snapshot::MemoryImage;
-use crate::symbols::SymbolFile;
-pub(super) struct FrameState;
-impl FrameState {
-    pub(super) fn new(_e: &Environment<'_, '_>, _c: &[UnwoundFrame]) -> Option<FrameState> {
-        None
+//! Values of variables as the report shows them.
+
+use super::unwind::{Environment, UnwoundFrame, dwarf_register};
+use crate::base::{Address, Memory};
+use crate::report::{self, Hex32, Status};
+use crate::symbols::{
+    CodeAddress, FrameContext, Limits, Missing, SourceFrame, SymbolFile, Value, ValueKind,
+    VariableKind,
+};
+use std::cell::OnceCell;
+
+/// How much of each variable goes into a report; an inspector asks for more where it is wanted.
+const LIMITS: Limits = Limits { depth: 6, elements: 64, nodes: 1024, string: 200 };
+
+/// A frame as location expressions see it.
+pub(super) struct FrameState<'a> {
+    memory: &'a dyn Memory,
+    frame: &'a UnwoundFrame,
+    callers: &'a [UnwoundFrame],
+    caller: OnceCell<Option<Box<FrameState<'a>>>>,
+}
+
+impl<'a> FrameState<'a> {
+    /// `frames` begins with the frame itself and goes on with its callers.
+    pub(super) fn new(
+        environment: &'a Environment<'_, '_>,
+        frames: &'a [UnwoundFrame],
+    ) -> Option<FrameState<'a>> {
+        FrameState::within(environment.memory, frames)
+    }
+
+    fn within(memory: &'a dyn Memory, frames: &'a [UnwoundFrame]) -> Option<FrameState<'a>> {
+        let (frame, callers) = frames.split_first()?;
+        Some(FrameState { memory, frame, callers, caller: OnceCell::new() })
     }
 }
-pub(super) fn globals(_s: &SymbolFile<'_>, _m: &MemoryImage) -> Vec<Variable> {
-    Vec::new()
+
+impl FrameContext for FrameState<'_> {
+    fn register(&self, number: u16) -> Option<u64> {
+        dwarf_register(&self.frame.registers, number)
+    }
+
+    fn cfa(&self) -> Option<Address> {
+        self.frame.cfa
+    }
+
+    fn memory(&self) -> &dyn Memory {
+        self.memory
+    }
+
+    fn pc(&self) -> CodeAddress {
+        self.frame.pc
+    }
+
+    fn caller(&self) -> Option<&dyn FrameContext> {
+        let caller =
+            self.caller.get_or_init(|| FrameState::within(self.memory, self.callers).map(Box::new));
+        caller.as_deref().map(|caller| caller as &dyn FrameContext)
+    }
 }
+
+/// Arguments and locals of `source` in the frame `state`; locals of inner blocks first.
 pub(super) fn of_frame(
-    _s: &SymbolFile<'_>,
-    _f: &crate::symbols::SourceFrame<'_>,
-    _c: &FrameState,
-) -> (Vec<Variable>, Vec<Variable>) {
-    (Vec::new(), Vec::new())
+    symbols: &SymbolFile<'_>,
+    source: &SourceFrame<'_>,
+    state: &FrameState<'_>,
+) -> (Vec<report::Variable>, Vec<report::Variable>) {
+    let mut arguments = Vec::new();
+    let mut locals = Vec::new();
+    for variable in symbols.locals_at(source.scope, state, LIMITS) {
+        let shown = convert(symbols, variable.name, &variable.value, state.memory);
+        match variable.kind {
+            VariableKind::Argument => arguments.push(shown),
+            VariableKind::Local => locals.push((variable.block, shown)),
+        }
+    }
+    // A stable sort: within a block the order of the source stays.
+    locals.sort_by_key(|(block, _)| std::cmp::Reverse(*block));
+    (arguments, locals.into_iter().map(|(_, shown)| shown).collect())
+}
+
+/// Every global and static, by name.
+pub(super) fn globals(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Vec<report::Variable> {
+    let mut shown: Vec<report::Variable> = symbols
+        .globals()
+        .iter()
+        .map(|global| {
+            let value = symbols.global_value(global, memory, LIMITS);
+            let name = match global.function {
+                Some(function) => format!("{function}::{}", global.name),
+                None => global.name.to_string(),
+            };
+            convert(symbols, &name, &value, memory)
+        })
+        .collect();
+    shown.sort_by(|a, b| a.name.cmp(&b.name));
+    shown
+}
+
+fn convert<'d>(
+    symbols: &SymbolFile<'d>,
+    name: &str,
+    value: &Value<'d>,
+    memory: &dyn Memory,
+) -> report::Variable {
+    let mut shown = report::Variable {
+        name: name.to_string(),
+        type_name: value.type_name.to_string(),
+        address: value.address.map(Hex32::from),
+        size: value.size,
+        ..report::Variable::default()
+    };
+    let left_out = |omitted: u64| (omitted > 0).then_some(omitted);
+    match &value.kind {
+        ValueKind::Missing(missing) => {
+            shown.status = match missing {
+                Missing::OptimizedOut => Status::OptimizedOut,
+                Missing::NotCaptured { .. } => Status::NotCaptured,
+                Missing::Unreadable { .. } => Status::Unreadable,
+            };
+        }
+        ValueKind::Struct { members, omitted } | ValueKind::Union { members, omitted } => {
+            shown.children = members
+                .iter()
+                .map(|member| convert(symbols, member.name.unwrap_or(""), &member.value, memory))
+                .collect();
+            shown.omitted = left_out(*omitted);
+        }
+        ValueKind::Array { elements, omitted } => {
+            shown.children = elements
+                .iter()
+                .enumerate()
+                .map(|(index, element)| convert(symbols, &format!("[{index}]"), element, memory))
+                .collect();
+            shown.omitted = left_out(*omitted);
+        }
+        ValueKind::Text { omitted, .. } => {
+            shown.value = symbols.render_leaf(value, memory, LIMITS);
+            shown.omitted = left_out(*omitted);
+        }
+        _ => shown.value = symbols.render_leaf(value, memory, LIMITS),
+    }
+    shown
 }

@@ -127,7 +127,7 @@ pub fn missing_text(missing: Missing) -> &'static str {
 }
 
 fn hex(address: Address) -> String {
-    format!("{:#x}", address.0)
+    address.to_string()
 }
 
 /// Bytes as a string; more than ten equal ones are counted. Of an array that ends in NUL one

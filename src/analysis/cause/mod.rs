@@ -9,7 +9,7 @@ mod stack;
 mod status;
 
 use super::describe::describe;
-use super::unwind::{Context, Environment};
+use super::unwind::{Context, Environment, FoundBy};
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::arch::cortex_m::fault::is_set;
 use crate::arch::cortex_m::instruction::{self, Instruction};
@@ -78,8 +78,10 @@ impl Scene<'_, '_> {
         Some(&self.crash_context()?.frames.first()?.registers)
     }
 
+    /// Where the crash happened; not known when the frame there had to be guessed.
     fn crash_pc(&self) -> Option<Address> {
-        self.crash_registers()?.pc().map(Address)
+        let frame = self.crash_context()?.frames.first()?;
+        (frame.found_by != FoundBy::Scan).then(|| frame.pc.address())
     }
 
     pub(super) fn threads(&self) -> &[Thread] {

@@ -7,7 +7,7 @@
 mod boundary;
 mod step;
 
-pub use step::FoundBy;
+pub use step::{FoundBy, dwarf_register};
 
 use crate::arch::cortex_m::exception::{Code, ExcReturn, FloatContext};
 use crate::arch::cortex_m::prologue::follows_call;

@@ -190,7 +190,8 @@ fn by_cfi(
 ) -> Option<Candidate> {
     let callee = &frame.registers;
     let memory = environment.memory;
-    let register = |number: u16| dwarf_register(callee, number);
+    let register =
+        |number: u16| dwarf_register(callee, number).and_then(|value| u32::try_from(value).ok());
     let cfa = match &row.cfa {
         CfaRule::Register(number, offset) => Address(register(*number)?).wrapping_add(*offset),
         CfaRule::Expression(bytes) => Address(cfi::evaluate(bytes, None, &register, memory)?),
@@ -229,11 +230,15 @@ fn by_cfi(
 }
 
 /// The register with DWARF number `number`. AADWARF32 section 4.1.
-pub(in crate::analysis) fn dwarf_register(registers: &RegisterSet, number: u16) -> Option<u32> {
+pub fn dwarf_register(registers: &RegisterSet, number: u16) -> Option<u64> {
     match number {
-        0..=15 => registers.core(u8::try_from(number).ok()?),
+        0..=15 => registers.core(u8::try_from(number).ok()?).map(u64::from),
         // s0 to s31, obsolete numbering that GCC still uses for single precision.
-        64..=95 => registers.get(Register::single(u8::try_from(number - 64).ok()?)?),
+        64..=95 => {
+            let number = u8::try_from(number.checked_sub(64)?).ok()?;
+            registers.get(Register::single(number)?).map(u64::from)
+        }
+        256..=271 => registers.double(u8::try_from(number.checked_sub(256)?).ok()?),
         _ => None,
     }
 }
