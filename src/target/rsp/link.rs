@@ -44,6 +44,9 @@ pub(super) struct Link {
     /// Set by the user to stop.
     pub(super) cancel: Option<Arc<AtomicBool>>,
     last_request: Vec<u8>,
+    /// Whether acknowledgements may wait for the next request: while many are on their way,
+    /// each write of a few `+` would only wake the server up.
+    pub(super) lazy_acks: bool,
     /// Whether a stop reply came that nobody had asked for.
     pub(super) unsolicited_stop: bool,
     /// What went wrong; every later use fails the same way.
@@ -60,6 +63,7 @@ impl Link {
             acks: true,
             cancel: None,
             last_request: Vec::new(),
+            lazy_acks: false,
             unsolicited_stop: false,
             failed: None,
         }
@@ -139,7 +143,9 @@ impl Link {
                 Ok(None) => {}
                 Err(error) => return Err(self.fail(error)),
             }
-            self.flush()?;
+            if !self.lazy_acks {
+                self.flush()?;
+            }
             if self.receive()? {
                 quiet_since = Instant::now();
             } else if self.cancelled() && quiet_since.elapsed() > AFTER_CANCEL.min(timeout) {

@@ -106,12 +106,19 @@ impl Reading<'_, '_> {
 
     /// Reads a range in blocks, many of them on their way at once. A server has to show first
     /// that it answers one correctly.
-    fn stream(&mut self, (start, end): Span) -> Result<(), TargetError> {
+    fn stream(&mut self, span: Span) -> Result<(), TargetError> {
+        let result = self.stream_blocks(span);
+        self.client.link.lazy_acks = false;
+        result
+    }
+
+    fn stream_blocks(&mut self, (start, end): Span) -> Result<(), TargetError> {
         let mut next = start;
         let mut on_their_way: VecDeque<Span> = VecDeque::new();
         let mut proven = false;
         loop {
             let limit = if proven { self.client.pipeline } else { 1 };
+            self.client.link.lazy_acks = limit > 4;
             // Refilled by halves, so that requests travel many to a write.
             if on_their_way.len() <= limit / 2 {
                 while on_their_way.len() < limit && next < end {
@@ -120,6 +127,7 @@ impl Reading<'_, '_> {
                     on_their_way.push_back(span);
                     next = span.1;
                 }
+                self.client.link.flush()?;
             }
             let Some(span) = on_their_way.pop_front() else { return Ok(()) };
             let size = span.1.saturating_sub(span.0);
@@ -315,7 +323,7 @@ impl Reading<'_, '_> {
 fn decode_into(digits: &[u8], bytes: &mut Vec<u8>) -> bool {
     /// The value of each digit, or 0xff.
     #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    const VALUES: [u8; 256] = {
+    static VALUES: [u8; 256] = {
         let mut values = [0xff; 256];
         let mut value = 0;
         while value < 10 {

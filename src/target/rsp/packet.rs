@@ -99,7 +99,7 @@ impl Decoder {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
         let from = self.scanned.max(1);
         let unseen = rest.get(from..).unwrap_or_default();
-        let Some(found) = unseen.iter().position(|byte| *byte == b'#') else {
+        let Some(found) = memchr::memchr(b'#', unseen) else {
             self.scanned = rest.len();
             if rest.len() > MAX_PACKET {
                 return Err(TargetError::PacketTooLong { limit: MAX_PACKET });
@@ -115,7 +115,7 @@ impl Decoder {
         let Some(sum) = rest.get(after..after.saturating_add(2)) else { return Ok(None) };
         let body = rest.get(1..end).unwrap_or_default();
         // A `$` is always escaped inside a packet: this one was cut off by the next.
-        let body = match body.iter().rposition(|byte| *byte == b'$') {
+        let body = match memchr::memrchr(b'$', body) {
             Some(cut) => body.get(cut.saturating_add(1)..).unwrap_or_default(),
             None => body,
         };
@@ -134,7 +134,7 @@ impl Decoder {
 
 /// Undoes escapes and run lengths.
 fn expand(body: &[u8]) -> Result<Vec<u8>, TargetError> {
-    if !body.iter().any(|byte| matches!(byte, b'*' | b'}')) {
+    if memchr::memchr2(b'*', b'}', body).is_none() {
         return Ok(body.to_vec());
     }
     let mut out: Vec<u8> = Vec::with_capacity(body.len());
