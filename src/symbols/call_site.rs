@@ -3,7 +3,7 @@
 
 use gimli::{AttributeValue, UnitOffset};
 
-use super::dwarf::{AttrValue, DebugInfo, Die, DieRef};
+use super::dwarf::{AttrValue, DebugInfo, Die, DieRef, Slice};
 use super::expression::Wanted;
 use crate::base::Address;
 
@@ -74,8 +74,10 @@ impl<'d> DebugInfo<'d> {
     fn fits(&self, at: DieRef, die: &Die<'d>, wanted: &Wanted<'_>) -> bool {
         match wanted {
             Wanted::Location(location) => match die.attr_value(gimli::DW_AT_location) {
-                Some(AttributeValue::Exprloc(expression)) => expression.0.slice() == *location,
-                Some(AttributeValue::Block(block)) => block.slice() == *location,
+                Some(AttributeValue::Exprloc(expression)) => {
+                    same_location(expression.0.slice(), location)
+                }
+                Some(AttributeValue::Block(block)) => same_location(block.slice(), location),
                 _ => false,
             },
             Wanted::Parameter(parameter) => {
@@ -95,4 +97,37 @@ fn is_call_site(die: &Die<'_>) -> bool {
 
 fn is_call_parameter(die: &Die<'_>) -> bool {
     matches!(die.tag(), gimli::DW_TAG_call_site_parameter | gimli::DW_TAG_GNU_call_site_parameter)
+}
+
+/// Whether two expressions are one location. The callee may ask for a register with a type
+/// (`DW_OP_regval_type`), the caller describes it without (`DW_OP_regx`).
+fn same_location(a: &[u8], b: &[u8]) -> bool {
+    a == b || register_of(a).is_some_and(|register| register_of(b) == Some(register))
+}
+
+fn register_of(expression: &[u8]) -> Option<u64> {
+    let (op, operands) = expression.split_first()?;
+    match gimli::DwOp(*op) {
+        gimli::DwOp(op) if (gimli::DW_OP_reg0.0..=gimli::DW_OP_reg31.0).contains(&op) => {
+            operands.is_empty().then(|| u64::from(op.saturating_sub(gimli::DW_OP_reg0.0)))
+        }
+        gimli::DW_OP_regx | gimli::DW_OP_regval_type | gimli::DW_OP_GNU_regval_type => {
+            gimli::leb128::read::unsigned(&mut Slice::new(operands, gimli::LittleEndian)).ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn register_is_the_same_with_and_without_a_type() {
+        // DW_OP_regval_type 64 <0x26> and DW_OP_regx 64, as GCC 12 writes s0.
+        assert!(same_location(&[0xa5, 64, 0x26], &[0x90, 64]));
+        assert!(same_location(&[0x51], &[0x90, 1]));
+        assert!(!same_location(&[0x51], &[0x52]));
+        assert!(!same_location(&[0x7d, 4], &[0x7d, 8]), "places on the stack");
+    }
 }

@@ -141,7 +141,13 @@ impl<'a, 'd> Evaluator<'a, 'd> {
         }
     }
 
-    fn pieces(&self, expression: Expression<Slice<'d>>) -> Result<Vec<Piece<Slice<'d>>>, Missing> {
+    fn pieces<'e>(
+        &self,
+        expression: Expression<Slice<'e>>,
+    ) -> Result<Vec<Piece<Slice<'e>>>, Missing>
+    where
+        'd: 'e,
+    {
         const MALFORMED: Missing = unreadable("location expression is malformed");
         let unit = self.info.unit(self.unit).ok_or(unreadable("unit is malformed"))?;
         let mut evaluation = expression.evaluation(unit.encoding());
@@ -313,12 +319,18 @@ impl<'a, 'd> Evaluator<'a, 'd> {
         let value = info.call_value(site, wanted).ok_or(lost)?;
         let unit = site.unit;
         let inner = Evaluator { context: caller, unit, function: Some(function), ..inner };
-        let pieces = inner.pieces(inner.expression(&value)?)?;
+        let expression = inner.expression(&value)?;
+        // The attribute is an expression for a value, although none says so at its end. Without
+        // that its result would count as an address, which a floating-point number cannot be.
+        let mut bytes = expression.0.slice().to_vec();
+        bytes.push(gimli::DW_OP_stack_value.0);
+        let as_value = Expression(Slice::new(&bytes, gimli::LittleEndian));
+        let pieces = match inner.pieces(as_value) {
+            Err(Missing::Unreadable { .. }) => inner.pieces(expression)?,
+            pieces => pieces?,
+        };
         match pieces.as_slice() {
             [Piece { location: Location::Value { value }, .. }] => Ok(*value),
-            // The attribute is an expression for a value, although none says so with
-            // `DW_OP_stack_value`.
-            [Piece { location: Location::Address { address }, .. }] => Ok(Value::Generic(*address)),
             [Piece { location: Location::Register { register }, .. }] => {
                 inner.register(register.0).map(Value::Generic).ok_or(NO_REGISTER)
             }

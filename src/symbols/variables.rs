@@ -86,41 +86,46 @@ impl<'d> DebugInfo<'d> {
 
     /// Variables of the scope at `pc`, as entries: outermost block first.
     fn variables_in(&self, scope: ScopeRef, pc: u32) -> Vec<(DieRef, VariableKind, usize)> {
-        let mut found = Vec::new();
         let nested = self.nested_at(scope.die, pc);
-        let blocks = nested.iter().take_while(|step| !step.inlined).map(|step| step.die);
-        for (depth, block) in [scope.die].into_iter().chain(blocks).enumerate() {
-            self.add_variables(block, depth, &mut found);
+        let inner = nested.iter().take_while(|step| !step.inlined).map(|step| step.die);
+        let blocks: Vec<DieRef> = [scope.die].into_iter().chain(inner).collect();
+        let mut found = Vec::new();
+        let mut origins = HashSet::new();
+        for (depth, block) in blocks.iter().enumerate() {
+            self.add_variables(*block, depth, &mut origins, &mut found);
         }
+        // What an instance leaves out of its abstract original is optimised out, not absent.
+        for (depth, block) in blocks.iter().enumerate() {
+            let instance = self.die(*block);
+            if let Some(original) = instance.and_then(|die| self.origin(block.unit, &die)) {
+                self.add_variables(original, depth, &mut origins, &mut found);
+            }
+        }
+        found.sort_by_key(|(_, _, depth)| *depth);
         found
     }
 
+    /// The variables of one block. `origins` keeps an instance and its original from being
+    /// listed both.
     fn add_variables(
         &self,
         block: DieRef,
         depth: usize,
+        origins: &mut HashSet<DieRef>,
         found: &mut Vec<(DieRef, VariableKind, usize)>,
     ) {
-        let mut origins = HashSet::new();
+        let abstract_block = self.die(block).is_some_and(|die| !Self::has_ranges(&die));
         let mut transparent = Vec::new();
-        let mut add = |at: DieRef, die: &Die<'d>, origins: &mut HashSet<DieRef>| {
-            if let Some(kind) = variable_kind(die)
-                && origins.insert(self.root_origin(at))
-            {
-                found.push((at, kind, depth));
-            } else if is_block(die.tag()) && !Self::has_ranges(die) {
+        self.children(block, |at, die| {
+            if let Some(kind) = variable_kind(die) {
+                if origins.insert(self.root_origin(at)) {
+                    found.push((at, kind, depth));
+                }
+            } else if is_block(die.tag()) && !Self::has_ranges(die) && !abstract_block {
                 transparent.push(at);
             }
             found.len() < MAX_LOCALS
-        };
-        self.children(block, |at, die| add(at, die, &mut origins));
-        // What an instance leaves out of its abstract original is optimised out, not absent.
-        let instance = self.die(block);
-        if let Some(original) = instance.and_then(|die| self.origin(block.unit, &die)) {
-            self.children(original, |at, die| {
-                variable_kind(die).is_none() || add(at, die, &mut origins)
-            });
-        }
+        });
         // A block without addresses of its own belongs to what is around it.
         for inner in transparent {
             self.children(inner, |at, die| {
