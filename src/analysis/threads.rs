@@ -8,7 +8,7 @@ use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread};
 use crate::rtos::{self, KernelState, State};
-use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
+use crate::snapshot::{Register, RegisterSet, Snapshot, ThreadRegisters};
 
 /// Lists every thread and active handler: the crashed one first, then handlers, then the rest in
 /// the kernel's order.
@@ -156,7 +156,11 @@ fn stored<'a>(
     snapshot: &'a Snapshot,
     options: &'a Options,
 ) -> impl Iterator<Item = Thread> + 'a {
-    snapshot.threads.iter().skip(1).map(move |stored| {
+    // Handlers are found by unwinding; a core of ours lists them too.
+    let in_thread_mode = |stored: &&ThreadRegisters| {
+        stored.registers.get(Register::XPSR).is_none_or(|xpsr| xpsr & 0x1ff == 0)
+    };
+    snapshot.threads.iter().skip(1).filter(in_thread_mode).map(move |stored| {
         let mut thread = Thread {
             id: Hex32(stored.id).to_string(),
             name: format!("thread {}", stored.id),

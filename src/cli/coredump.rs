@@ -9,17 +9,17 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::numbers::{civil_time, format_size};
+use super::priorities;
 use super::progress::Bar;
 use super::regions::{self, Guess};
 use super::{Context, Exit, WithHint, files};
-use crate::base::{Address, AddressRange, Memory};
+use crate::analysis;
+use crate::base::{AddressRange, Memory};
 use crate::format::elf_core;
-use crate::snapshot::{Identity, RegisterSet, Snapshot};
+use crate::snapshot::{Identity, Snapshot};
 use crate::symbols::{ElfImage, SymbolFile};
 use crate::target::rsp::GdbClient;
-use crate::target::{
-    CapturePlan, Captured, Leave, PlannedRange, Purpose, Target, TargetError, capture,
-};
+use crate::target::{CapturePlan, Captured, Leave, Target, TargetError, capture};
 
 /// Ranges that could not be read and are named on stderr; all are in the file.
 const GAPS_SHOWN: usize = 10;
@@ -195,7 +195,7 @@ impl CoredumpArgs {
             &plan,
             &mut |registers, memory| {
                 running = symbols.map(|symbols| running_build(symbols, memory));
-                prioritised(registers, memory, symbols, &plan)
+                priorities::first(registers, memory, symbols, &plan)
             },
             &mut |progress| {
                 bar.update(progress.done, progress.total);
@@ -217,15 +217,14 @@ impl CoredumpArgs {
         };
         match running {
             Some(Build::Running(build_id)) => snapshot.identity.build_id = Some(build_id),
-            Some(Build::Unconfirmed(build_id)) => {
-                snapshot.identity.build_id = Some(build_id);
-                snapshot
-                    .remarks
-                    .push("the build ID is that of the ELF file; the target has none".to_owned());
-            }
             Some(Build::Other(build_id)) => {
                 snapshot.identity.build_id = build_id;
                 snapshot.remarks.push("the target does not run the ELF file given".to_owned());
+                writeln!(
+                    context.err,
+                    "warning: the target does not run the ELF file given: regions and threads \
+                     may be wrong"
+                )?;
             }
             Some(Build::Unknown) | None => {}
         }
@@ -243,54 +242,21 @@ impl CoredumpArgs {
     }
 }
 
-/// Ranges worth reading before everything else.
-///
-/// Thread stacks and kernel objects come from the analysis; without it, the stacks in use are
-/// named as far as the registers tell, when no region holds them already.
-fn prioritised(
-    registers: &RegisterSet,
-    memory: &dyn Memory,
-    _symbols: Option<&SymbolFile<'_>>,
-    plan: &CapturePlan,
-) -> Vec<PlannedRange> {
-    /// Enough for many frames of a stack whose end is not known.
-    const STACK: u64 = 1 << 10;
-    const LONGEST: u64 = 16 << 10;
-    use crate::snapshot::Register;
-    let vectors = memory.read_u32(Address(0xe000_ed08)).unwrap_or(0);
-    let initial = memory.read_u32(Address(vectors)).unwrap_or(0);
-    let mut ranges: Vec<PlannedRange> = Vec::new();
-    for register in [Register::SP, Register::MSP, Register::PSP] {
-        let Some(sp) = registers.get(register).map(|sp| sp & !3).filter(|sp| *sp != 0) else {
-            continue;
-        };
-        let planned = plan.ranges.iter().chain(&ranges);
-        if planned.into_iter().any(|planned| planned.range.contains(Address(sp))) {
-            continue;
-        }
-        // The main stack begins where the vector table says. Another one ends who knows where:
-        // memory mostly ends at a multiple of 1 KiB.
-        let to_top = u64::from(initial).saturating_sub(u64::from(sp));
-        let size =
-            if (1..=LONGEST).contains(&to_top) { to_top } else { STACK - u64::from(sp) % STACK };
-        let range = AddressRange::new(Address(sp), size);
-        ranges.extend(range.map(|range| PlannedRange { range, purpose: Purpose::FaultingStack }));
+/// Fills in the threads of the operating system and what the exception interrupted, so that
+/// debuggers list and unwind them.
+fn add_threads(snapshot: &mut Snapshot, symbols: Option<&SymbolFile<'_>>) {
+    if symbols.is_some() {
+        snapshot.threads = analysis::thread_contexts(snapshot, symbols);
     }
-    ranges
 }
-
-/// Fills in the threads of the operating system, so that debuggers list them.
-fn add_threads(_snapshot: &mut Snapshot, _symbols: Option<&SymbolFile<'_>>) {}
 
 /// Which build the target runs.
 enum Build {
     /// The one of the ELF file: its build ID stands in the target's memory.
     Running(Vec<u8>),
-    /// That of the ELF file as far as anybody can tell.
-    Unconfirmed(Vec<u8>),
     /// Another one, with its build ID when it has one at the same place.
     Other(Option<Vec<u8>>),
-    /// The ELF file has no build ID.
+    /// The ELF file has no build ID, or the target does not show its own.
     Unknown,
 }
 
@@ -299,7 +265,7 @@ fn running_build(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Build {
     let image = symbols.image();
     let Some(build_id) = image.build_id() else { return Build::Unknown };
     let (Some(address), Some(note)) = (image.section_address(NOTE), image.section(NOTE)) else {
-        return Build::Unconfirmed(build_id.to_vec());
+        return Build::Unknown;
     };
     let range = AddressRange::new(address, note.len() as u64).unwrap_or_default();
     match memory.read_range(range, 256) {
@@ -311,7 +277,7 @@ fn running_build(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Build {
             Build::Other(found.get(16..).map(<[u8]>::to_vec))
         }
         Ok(_) => Build::Other(None),
-        Err(_) => Build::Unconfirmed(build_id.to_vec()),
+        Err(_) => Build::Unknown,
     }
 }
 

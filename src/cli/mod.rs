@@ -8,6 +8,7 @@ mod coredump;
 mod exit;
 mod files;
 mod numbers;
+mod priorities;
 mod progress;
 mod regions;
 

@@ -13,8 +13,8 @@ pub enum Purpose {
     FaultingStack,
     /// Objects of the operating system: threads, lists, names.
     KernelObjects,
-    /// The stack of another thread.
-    ThreadStack,
+    /// Vectors and code, by which a dump is matched with an ELF file.
+    Code,
     /// Memory that was asked for.
     Region,
 }
