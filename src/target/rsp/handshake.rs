@@ -16,6 +16,9 @@ const MAX_RAM_RANGES: usize = 64;
 const PIPELINE_QEMU: usize = 64;
 const PIPELINE_NO_ACK: usize = 4;
 
+/// The reason of a target that was running until we came.
+const STOPPED_BY_US: &str = "halted by the debugger";
+
 /// Says hello and asks what the server can do.
 pub(super) fn features(link: &mut Link) -> Result<Features, TargetError> {
     // OpenOCD drops clients that are silent for a second, so we speak first; some servers say
@@ -101,7 +104,6 @@ impl GdbClient {
         }
         match stop_signal(&reply) {
             Some(signal) if signal != 0 => {
-                self.stop_reason = Some(reason(&reply));
                 // Servers stop the target as we connect. A signal of ours, SIGINT or SIGSTOP,
                 // or a stop that was told before we had asked: it was running till then.
                 let ours = matches!(signal, 2 | 17) || self.link.unsolicited_stop;
@@ -109,6 +111,10 @@ impl GdbClient {
                 if self.kind == ServerKind::Qemu && !ours {
                     self.was_running = self.qemu_was_running();
                 }
+                self.stop_reason = Some(match self.was_running {
+                    Some(true) => STOPPED_BY_US.to_owned(),
+                    _ => reason(&reply),
+                });
                 Ok(())
             }
             _ => {
@@ -119,16 +125,16 @@ impl GdbClient {
     }
 
     /// QEMU always tells `T05`. Its console knows more: a machine that nobody has started or
-    /// that stopped in a debugger says so; otherwise our connecting has paused it.
+    /// that stopped in a debugger says so. A plain pause is either older than our visit or due
+    /// to it: up to version 7 QEMU tells a stop of its own accord when it pauses for us.
     fn qemu_was_running(&mut self) -> Option<bool> {
         let status = self.link.monitor("info status").ok()?;
         if status.contains("prelaunch") || status.contains("debug") {
-            Some(false)
-        } else if status.contains("paused") {
-            Some(true)
-        } else {
-            None
+            return Some(false);
         }
+        let version = self.link.monitor("info version").ok()?;
+        let major = version.trim().split('.').next()?.parse::<u32>().ok()?;
+        (major <= 7).then_some(false)
     }
 
     /// Stops a target that runs, or that may run.
@@ -266,12 +272,11 @@ pub(super) fn ram(client: &mut GdbClient) -> Result<Vec<AddressRange>, TargetErr
 /// `T05thread:01;` as `stopped with signal 5`.
 fn reason(reply: &[u8]) -> String {
     let name = match stop_signal(reply) {
-        Some(2) => "halted on request (SIGINT)",
+        Some(2 | 17 | 19) => STOPPED_BY_US,
         Some(4) => "illegal instruction (SIGILL)",
         Some(5) => "halted (SIGTRAP)",
         Some(7 | 10) => "bus fault (SIGBUS)",
         Some(11) => "segmentation fault (SIGSEGV)",
-        Some(17 | 19) => "halted on request (SIGSTOP)",
         _ => "halted",
     };
     name.to_owned()

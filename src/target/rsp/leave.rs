@@ -1,7 +1,5 @@
 //! Ending a session: the target runs or stays halted, as found or as asked for.
 
-use std::time::Duration;
-
 use super::link::SIMPLE;
 use super::{GdbClient, ServerKind};
 use crate::target::{Leave, TargetError};
@@ -10,6 +8,9 @@ use crate::target::{Leave, TargetError};
 pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>, TargetError> {
     // The user may have asked to stop the capture; leaving in order is part of stopping.
     client.link.cancel = None;
+    if client.link.has_failed() {
+        return Ok(None);
+    }
     let run = match leave {
         Leave::Halted => false,
         Leave::Running => true,
@@ -25,7 +26,9 @@ pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>
         }
         _ => {}
     }
-    detach(client)?;
+    if !detach(client)? {
+        return Ok(None);
+    }
     Ok(match client.kind {
         ServerKind::OpenOcd => Some(run),
         // These let the target run whenever the last client leaves.
@@ -34,18 +37,22 @@ pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>
     })
 }
 
-/// `D`, always before closing: a probe-rs server ends when a client just vanishes.
-fn detach(client: &mut GdbClient) -> Result<(), TargetError> {
+/// `D`, always before closing: a probe-rs server ends when a client just vanishes. Gives whether
+/// the server has agreed.
+fn detach(client: &mut GdbClient) -> Result<bool, TargetError> {
     client.link.queue(b"D");
     let done = |packet: &[u8]| packet == b"OK" || packet.is_empty() || packet.starts_with(b"E");
-    match client.link.reply_where(SIMPLE.min(Duration::from_secs(2)), "D", done) {
-        Ok(_) => {
-            // The last `+`, for servers that wait for it.
-            let _ = client.link.flush();
-            Ok(())
+    match client.link.reply_where(SIMPLE, "D", done) {
+        Ok(reply) => {
+            // The last `+`, for servers that wait for it. Not QEMU: it stops the machine again
+            // at the first byte that it does not expect.
+            if client.kind != ServerKind::Qemu {
+                let _ = client.link.flush();
+            }
+            Ok(reply == b"OK")
         }
         // Some close at once instead of answering.
-        Err(TargetError::Closed | TargetError::Timeout { .. }) => Ok(()),
+        Err(TargetError::Closed | TargetError::Timeout { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -109,6 +109,11 @@ impl Link {
         Ok(())
     }
 
+    /// Whether the connection is of no more use.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     fn fail(&mut self, error: TargetError) -> TargetError {
         self.failed.get_or_insert(error).clone()
     }

@@ -116,12 +116,13 @@ impl Reading<'_, '_> {
         let mut next = start;
         let mut on_their_way: VecDeque<Span> = VecDeque::new();
         let mut proven = false;
+        let mut cancelled = None;
         loop {
             let limit = if proven { self.client.pipeline } else { 1 };
             self.client.link.lazy_acks = limit > 4;
             // Refilled by halves, so that requests travel many to a write.
             if on_their_way.len() <= limit / 2 {
-                while on_their_way.len() < limit && next < end {
+                while on_their_way.len() < limit && next < end && cancelled.is_none() {
                     let span = (next, next.saturating_add(self.block()).min(end));
                     self.queue(span);
                     on_their_way.push_back(span);
@@ -129,7 +130,9 @@ impl Reading<'_, '_> {
                 }
                 self.client.link.flush()?;
             }
-            let Some(span) = on_their_way.pop_front() else { return Ok(()) };
+            let Some(span) = on_their_way.pop_front() else {
+                return cancelled.map_or(Ok(()), Err);
+            };
             let size = span.1.saturating_sub(span.0);
             // Blocks mostly continue the part before them.
             let mut bytes = match self.parts.pop() {
@@ -182,7 +185,9 @@ impl Reading<'_, '_> {
                     }
                 }
             }
-            self.advance(span)?;
+            // What is on its way when the user interrupts is waited for: the replies would come
+            // in between later, and their acknowledgements would stop QEMU again after a detach.
+            cancelled = cancelled.or(self.advance(span).err());
         }
     }
 

@@ -101,7 +101,7 @@ fn silent_interrupt_falls_back_to_the_console() {
     let habits = Habits { status: &["S00", "S02"], interrupt: b"", ..Habits::default() };
     let server = Server::start(habits);
     let client = server.connect().unwrap();
-    assert_eq!(client.stop_reason().as_deref(), Some("halted on request (SIGINT)"));
+    assert_eq!(client.stop_reason().as_deref(), Some("halted by the debugger"));
 }
 
 #[test]
