@@ -61,6 +61,7 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
         contexts: &contexts,
         crashed,
         kernel: core.kernel.as_ref(),
+        reason: cause::fatal_reason(&contexts, &environment),
     };
     let finding = cause::explain(&scene);
     let fault = explain_fault(&core.system, &contexts, crashed);
@@ -163,7 +164,7 @@ fn crash_context(
     environment: &Environment<'_, '_>,
     kernel: Option<&KernelState>,
 ) -> Option<usize> {
-    let scene = Scene { environment, contexts, crashed: None, kernel };
+    let scene = Scene { environment, contexts, crashed: None, kernel, reason: None };
     let entered_by_fault =
         contexts.iter().position(|context| exception::is_fault(context.exception));
     if let Some(handler) = entered_by_fault {

@@ -79,6 +79,25 @@ pub(super) fn of_frame(
     (arguments, locals.into_iter().map(|(_, shown)| shown).collect())
 }
 
+/// The number in the argument called `name`, when it is one and is known.
+pub(super) fn argument(
+    symbols: &SymbolFile<'_>,
+    source: &SourceFrame<'_>,
+    state: &FrameState<'_>,
+    name: &str,
+) -> Option<i64> {
+    let variables = symbols.locals_at(source.scope, state, LIMITS);
+    let is_meant = |variable: &&crate::symbols::Variable<'_>| {
+        variable.kind == VariableKind::Argument && variable.name == name
+    };
+    match variables.iter().find(is_meant)?.value.kind {
+        ValueKind::Signed(number) => Some(number),
+        ValueKind::Unsigned(number) => i64::try_from(number).ok(),
+        ValueKind::Enum { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
 /// Every global and static, by name.
 pub(super) fn globals(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Vec<report::Variable> {
     let mut shown: Vec<report::Variable> = symbols

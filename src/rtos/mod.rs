@@ -87,6 +87,33 @@ pub struct KernelState {
     pub remarks: Vec<Remark>,
 }
 
+/// Why a kernel says it gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FatalReason {
+    /// The fault status bit of that name was set.
+    StatusBit(&'static str),
+    /// A stack overflow was detected, by hardware or by a sentinel.
+    StackCheck,
+    /// An interrupt without a handler.
+    SpuriousInterrupt,
+    /// The firmware raised an error in one thread.
+    Oops,
+    /// The firmware stopped itself.
+    Panic,
+    /// Some exception.
+    Exception,
+}
+
+/// Functions that are handed a kernel's fatal error code in an argument called `reason`.
+pub fn reason_carriers() -> &'static [&'static str] {
+    zephyr::reason::CARRIERS
+}
+
+/// The meaning of a kernel's fatal error code.
+pub fn fatal_reason(code: u32) -> FatalReason {
+    zephyr::reason::meaning(code)
+}
+
 /// A sentence about something a kernel's walker could not find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {

@@ -10,13 +10,14 @@ mod status;
 
 use super::describe::describe;
 use super::unwind::{Context, Environment, FoundBy};
+use super::variables::{self, FrameState};
 use crate::arch::cortex_m::exception::{self, Code as _};
-use crate::arch::cortex_m::fault::is_set;
+use crate::arch::cortex_m::fault::{FAULT_BITS, FaultBit, is_set};
 use crate::arch::cortex_m::instruction::{self, Instruction};
 use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
 use crate::report::{Category, Cause, Confidence};
-use crate::rtos::{KernelState, Thread};
+use crate::rtos::{self, FatalReason, KernelState, Thread};
 use crate::snapshot::RegisterSet;
 
 /// Everything that the rules look at.
@@ -27,6 +28,8 @@ pub(super) struct Scene<'a, 'd> {
     /// Index of the context in which the crash happened; `None` when nothing crashed.
     pub(super) crashed: Option<usize>,
     pub(super) kernel: Option<&'a KernelState>,
+    /// Why the kernel says it gave up.
+    pub(super) reason: Option<FatalReason>,
 }
 
 /// What a rule found.
@@ -52,6 +55,30 @@ impl Finding {
         self.qualifier = Some(qualifier.into());
         self
     }
+}
+
+/// The kernel's own error code, from the arguments of the functions it was handed to.
+pub(super) fn fatal_reason(
+    contexts: &[Context],
+    environment: &Environment<'_, '_>,
+) -> Option<FatalReason> {
+    let symbols = environment.symbols?;
+    for context in contexts {
+        for (index, frame) in context.frames.iter().enumerate() {
+            let callers = context.frames.get(index..)?;
+            for source in symbols.frames_at(frame.pc) {
+                let carries = |name| rtos::reason_carriers().contains(&name);
+                if source.function.is_some_and(carries) {
+                    let state = FrameState::new(environment, callers)?;
+                    let code = variables::argument(symbols, &source, &state, "reason");
+                    if let Some(code) = code.and_then(|code| u32::try_from(code).ok()) {
+                        return Some(rtos::fatal_reason(code));
+                    }
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Explains the crash; there is always an answer, and it says how sure it is.
@@ -97,8 +124,17 @@ impl Scene<'_, '_> {
         self.current_thread().filter(|_| self.crash_context().is_some_and(|c| c.exception == 0))
     }
 
+    /// Whether a bit of CFSR was set at the fault: it is, or the kernel cleared it and remembers.
     fn has(&self, bit: &str) -> bool {
         is_set(self.environment.system, CFSR, bit)
+            || matches!(self.reason, Some(FatalReason::StatusBit(name)) if name == bit)
+    }
+
+    /// The bit of CFSR that only the kernel's error code tells about.
+    fn remembered(&self) -> Option<&'static FaultBit> {
+        let Some(FatalReason::StatusBit(name)) = self.reason else { return None };
+        let bit = FAULT_BITS.iter().find(|bit| bit.register == CFSR && bit.name == name)?;
+        (!is_set(self.environment.system, CFSR, name)).then_some(bit)
     }
 
     fn forced(&self) -> bool {

@@ -6,15 +6,14 @@ use crate::arch::cortex_m::fault::fault_address;
 use crate::arch::cortex_m::instruction::Instruction;
 use crate::base::{Address, AddressRange};
 use crate::report::{Category, Confidence};
-use crate::rtos::Thread;
+use crate::rtos::{FatalReason, Thread};
 use crate::snapshot::Register;
 
 /// A stack that was too small, of the thread that crashed or of another.
 pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
-    by_limit(scene)
-        .or_else(|| by_pointer(scene))
-        .or_else(|| by_guard(scene))
-        .or_else(|| by_stacking(scene).or_else(|| by_sentinel(scene)))
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 6] =
+        [by_limit, by_pointer, by_guard, by_stacking, by_kernel, by_sentinel];
+    rules.iter().find_map(|rule| rule(scene))
 }
 
 fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Finding {
@@ -136,6 +135,18 @@ fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
     let confidence = if sp.is_some_and(near) { Confidence::Certain } else { Confidence::Likely };
     let what = "hardware had no room to push the exception frame".to_string();
     Some(finding(thread, confidence, what).because(format!("CFSR.{bit} is set")))
+}
+
+/// The kernel itself checked the stack and gave up.
+fn by_kernel(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crash_context()?;
+    if scene.reason != Some(FatalReason::StackCheck) {
+        return None;
+    }
+    let what = "the kernel's stack check failed".to_string();
+    let thread = scene.current_thread();
+    let found = finding(thread, Confidence::Certain, what);
+    Some(found.because("the kernel's fatal error code says so"))
 }
 
 /// A sentinel word at the end of a stack was overwritten, of whichever thread.

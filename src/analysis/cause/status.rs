@@ -250,6 +250,10 @@ fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
         .filter(|bit| bit.kind != FaultKind::Status)
         .map(|bit| format!("{}.{}: {}", bit.register.name, bit.name, bit.meaning))
         .collect();
+    if let Some(bit) = scene.remembered() {
+        let (name, meaning) = (bit.name, bit.meaning);
+        lines.push(format!("CFSR.{name} by the kernel's error code: {meaning}; it is cleared"));
+    }
     if let Some((register, address)) = fault_address(system) {
         let address = Address(address);
         lines.push(format!("{} {address} is in {}", register.name, scene.describe(address)));
@@ -271,7 +275,8 @@ fn spell_access(scene: &Scene<'_, '_>, access: Access) -> String {
 /// The kind of fault by its status bits, else by the exception that was taken.
 pub(super) fn category(scene: &Scene<'_, '_>) -> Category {
     let set = fault::set_bits(scene.environment.system);
-    let any = |kind: FaultKind| set.iter().any(|bit| bit.kind == kind);
+    let any =
+        |kind: FaultKind| set.iter().copied().chain(scene.remembered()).any(|bit| bit.kind == kind);
     let kinds = [
         (FaultKind::MemManage, Category::MemFault),
         (FaultKind::Bus, Category::BusFault),

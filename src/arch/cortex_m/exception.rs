@@ -99,8 +99,9 @@ const FLOAT_CALLEE_SIZE: u32 = 0x40;
 
 /// xPSR bit 9 in a stacked frame: SP was moved down by 4 to align the frame.
 const XPSR_ALIGNED: u32 = 1 << 9;
-/// Bits of xPSR that read as zero.
-const XPSR_RESERVED: u32 = 0x00f0_0000;
+/// Bits of a stacked xPSR that are zero. Bit 20 is SFPA and bit 21 B on Armv8-M (DDI 0553 D1.2,
+/// RETPSR).
+const XPSR_RESERVED: u32 = 0x00c0_0000;
 /// xPSR bit 24: Thumb state.
 pub const XPSR_THUMB: u32 = 1 << 24;
 
@@ -201,7 +202,7 @@ impl ExceptionFrame {
         let number = xpsr & 0x1ff;
         let mode_fits = (number == 0) == exc_return.to_thread_mode();
         let runs = pc & 1 == 0 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
-        xpsr & XPSR_RESERVED == 0 && mode_fits && (runs || (xpsr != 0 && code.is_return(lr)))
+        xpsr & XPSR_RESERVED == 0 && mode_fits && (runs || (xpsr | pc != 0 && code.is_return(lr)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! `_kernel_openocd_offsets`) where there is no DWARF.
 
 mod layout;
+pub(super) mod reason;
 mod saved;
 
 use super::{KernelState, Remark, State, Thread};
