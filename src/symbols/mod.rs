@@ -56,3 +56,6 @@ pub use symtab::{Symbol, SymbolKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
 pub use values::{Float, Limits, Member, Value, ValueKind};
 pub use variables::{Global, Variable, VariableKind};
+
+#[cfg(test)]
+mod tests;
