@@ -1,5 +1,6 @@
 //! Stack overflow, by every trace it leaves.
 
+use super::status::register_evidence;
 use super::{Finding, Scene};
 use crate::analysis::describe::{GUARD_REACH, guard_of};
 use crate::arch::cortex_m::fault::fault_address;
@@ -13,7 +14,8 @@ use crate::snapshot::Register;
 pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
     let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 6] =
         [by_limit, by_pointer, by_guard, by_stacking, by_kernel, by_sentinel];
-    rules.iter().find_map(|rule| rule(scene))
+    let found = rules.iter().find_map(|rule| rule(scene))?;
+    Some(register_evidence(scene).into_iter().fold(found, Finding::because))
 }
 
 fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Finding {
@@ -45,10 +47,7 @@ fn by_limit(scene: &Scene<'_, '_>) -> Option<Finding> {
         Some(stack) => format!("the stack pointer reached its limit {}", stack.start()),
         None => "the stack pointer reached its limit (MSPLIM or PSPLIM)".to_string(),
     };
-    Some(
-        finding(thread, Confidence::Certain, what)
-            .because("CFSR.STKOF is set: hardware compares SP with its limit"),
-    )
+    Some(finding(thread, Confidence::Certain, what))
 }
 
 /// The stack pointer itself is below the stack.
@@ -134,7 +133,7 @@ fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
     };
     let confidence = if sp.is_some_and(near) { Confidence::Certain } else { Confidence::Likely };
     let what = "hardware had no room to push the exception frame".to_string();
-    Some(finding(thread, confidence, what).because(format!("CFSR.{bit} is set")))
+    Some(finding(thread, confidence, what))
 }
 
 /// The kernel itself checked the stack and gave up.

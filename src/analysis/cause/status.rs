@@ -243,7 +243,7 @@ fn fallback(scene: &Scene<'_, '_>) -> String {
 }
 
 /// `CFSR.PRECISERR: …` for each bit that tells a cause, and the fault address.
-fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
+pub(super) fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
     let system = scene.environment.system;
     let mut lines: Vec<String> = fault::set_bits(system)
         .into_iter()

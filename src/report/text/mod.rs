@@ -93,6 +93,12 @@ fn fault(page: &mut Page, report: &Report) {
         if !telling && !page.style().full {
             continue;
         }
+        if name == "SHCSR" {
+            // Which handlers are enabled and active: state, not news.
+            let names: Vec<&str> = bits.iter().map(|bit| bit.name.as_str()).collect();
+            page.entry(name, Ink::Plain, &format!("{value} {}", names.join(" ")));
+            continue;
+        }
         page.entry(name, Ink::Plain, &value.to_string());
         for bit in bits {
             page.entry("", Ink::Fault, &format!("{}: {}", bit.name, bit.meaning));

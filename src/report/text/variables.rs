@@ -3,6 +3,8 @@
 use super::super::{Report, Status, Variable};
 use super::paint::{Ink, Page};
 
+/// Fewer equal elements than this are written out.
+const FEWEST_REPEATS: usize = 4;
 /// Longest text of an aggregate in one line, in characters.
 const BRIEF: usize = 60;
 
@@ -29,7 +31,8 @@ pub(super) fn tree(page: &mut Page, variable: &Variable, indent: usize) {
     let room = page.style().width.saturating_sub(lead.chars().count());
     let value = inline(variable);
     let fits = value.chars().count() <= room.max(20);
-    if variable.children.is_empty() || fits {
+    let is_flat = variable.children.iter().all(|child| child.children.is_empty());
+    if variable.children.is_empty() || fits || (is_array(variable) && is_flat) {
         page.wrapped(&lead, ink(variable), &value);
         return;
     }
@@ -54,21 +57,42 @@ fn inline(variable: &Variable) -> String {
     if let Some(value) = &variable.value {
         return value.clone();
     }
-    let mut parts: Vec<String> = variable
-        .children
-        .iter()
-        .map(|child| {
-            if child.name.is_empty() || child.name.starts_with('[') {
-                inline(child)
-            } else {
-                format!("{} = {}", child.name, inline(child))
-            }
-        })
-        .collect();
+    let texts = variable.children.iter().map(|child| {
+        if child.name.is_empty() || child.name.starts_with('[') {
+            inline(child)
+        } else {
+            format!("{} = {}", child.name, inline(child))
+        }
+    });
+    let mut parts = if is_array(variable) { counted(texts) } else { texts.collect() };
     if let Some(omitted) = variable.omitted {
         parts.push(format!("… {omitted} more"));
     }
     format!("{{{}}}", parts.join(", "))
+}
+
+fn is_array(variable: &Variable) -> bool {
+    variable.children.first().is_some_and(|child| child.name.starts_with('['))
+}
+
+/// Equal neighbours are counted, as GDB does.
+fn counted(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut runs: Vec<(String, usize)> = Vec::new();
+    for text in texts {
+        match runs.last_mut() {
+            Some((last, count)) if *last == text => *count += 1,
+            _ => runs.push((text, 1)),
+        }
+    }
+    let mut parts = Vec::new();
+    for (text, count) in runs {
+        if count >= FEWEST_REPEATS {
+            parts.push(format!("{text} <repeats {count} times>"));
+        } else {
+            parts.extend(std::iter::repeat_n(text, count));
+        }
+    }
+    parts
 }
 
 fn shorten(text: &str, limit: usize) -> String {
