@@ -5,6 +5,9 @@ use gimli::{AttributeValue, DwTag};
 
 use super::dwarf::{DebugInfo, Die, DieRef, MAX_RANGES};
 
+/// `DW_OP_addr` and an address.
+const ADDRESS_OPERATION: usize = 5;
+
 /// A function, or one part of a function that is not contiguous.
 pub(super) struct FunctionRange {
     pub(super) begin: u32,
@@ -122,14 +125,36 @@ fn is_type(tag: DwTag) -> bool {
     )
 }
 
-/// Whether the location of a variable inside a function starts with a fixed address.
+/// Whether the location of a variable inside a function is a fixed address, and not an address
+/// that is its value: `char *name` that is known to point to a string.
 pub(super) fn is_static(die: &Die<'_>) -> bool {
     let location = die.attr_value(gimli::DW_AT_location);
-    let opcode = match location {
-        Some(AttributeValue::Exprloc(expression)) => expression.0.slice().first().copied(),
-        Some(AttributeValue::Block(block)) => block.slice().first().copied(),
-        _ => None,
+    let bytes = match &location {
+        Some(AttributeValue::Exprloc(expression)) => expression.0.slice(),
+        Some(AttributeValue::Block(block)) => block.slice(),
+        _ => return false,
     };
-    let fixed = [gimli::DW_OP_addr, gimli::DW_OP_addrx, gimli::DW_OP_GNU_addr_index];
-    opcode.is_some_and(|opcode| fixed.iter().any(|op| op.0 == opcode))
+    is_fixed_address(bytes)
+}
+
+fn is_fixed_address(expression: &[u8]) -> bool {
+    let opcode = expression.first().copied().unwrap_or(0);
+    let is = |op: gimli::DwOp| opcode == op.0;
+    let plain = is(gimli::DW_OP_addr) && expression.len() == ADDRESS_OPERATION;
+    let fixed = is(gimli::DW_OP_addr) || is(gimli::DW_OP_addrx) || is(gimli::DW_OP_GNU_addr_index);
+    plain || (fixed && expression.last() != Some(&gimli::DW_OP_stack_value.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_that_is_the_value_is_no_place() {
+        assert!(is_fixed_address(&[3, 0, 0, 0, 0x9f]), "the address ends as the operation does");
+        assert!(!is_fixed_address(&[3, 0, 0, 0, 8, 0x9f]));
+        assert!(is_fixed_address(&[3, 0, 0, 0, 8, 0x23, 4]));
+        assert!(!is_fixed_address(&[0x91, 4]));
+        assert!(!is_fixed_address(&[]));
+    }
 }

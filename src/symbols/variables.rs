@@ -13,6 +13,7 @@ use super::file::SymbolFile;
 use super::index::{VariableEntry, is_static};
 use super::place::{Missing, Place};
 use super::scopes::ScopeRef;
+use super::symtab::SymbolKind;
 use super::types::TypeRef;
 use super::values::{Limits, Value};
 use crate::base::{Address, Memory, Unreadable};
@@ -280,6 +281,15 @@ impl<'d> SymbolFile<'d> {
         let place = self.checked(name, info.variable_place(die, &evaluator));
         let unit = info.unit(die.unit).and_then(|unit| unit.name);
         let external = info.attribute(die, gimli::DW_AT_external);
+        let place = match (external, info.attribute(die, gimli::DW_AT_location)) {
+            // An alias of another variable has no location of its own, but a symbol.
+            (Some(_), None) if matches!(place, Place::Missing(_)) => {
+                let linked = info.linkage_name(die).unwrap_or(name);
+                let symbol = self.symbol(linked).filter(|s| s.kind != SymbolKind::Function);
+                symbol.map_or(place, |symbol| Place::Memory(symbol.address))
+            }
+            _ => place,
+        };
         let ty = TypeRef::new(info.type_of(die));
         // A member of a class that has no type here is only declared.
         ty.die?;
