@@ -100,8 +100,8 @@ pub fn main() -> ExitCode {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let mut out = io::BufWriter::new(stdout.lock());
-    // Not locked: a progress bar draws from its own thread.
-    let mut err = &stderr;
+    // Whole lines, but not locked: a progress bar draws from its own thread.
+    let mut err = io::LineWriter::new(&stderr);
     let mut context = Context {
         color: cli.global.color.resolve(stdout.is_terminal(), no_color),
         interactive: stderr.is_terminal(),

@@ -40,19 +40,23 @@ pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>
 /// `D`, always before closing: a probe-rs server ends when a client just vanishes. Gives whether
 /// the server has agreed.
 fn detach(client: &mut GdbClient) -> Result<bool, TargetError> {
-    client.link.queue(b"D");
     let done = |packet: &[u8]| packet == b"OK" || packet.is_empty() || packet.starts_with(b"E");
-    match client.link.reply_where(SIMPLE, "D", done) {
-        Ok(reply) => {
-            // The last `+`, for servers that wait for it. Not QEMU: it stops the machine again
-            // at the first byte that it does not expect.
-            if client.kind != ServerKind::Qemu {
-                let _ = client.link.flush();
+    // QEMU still thinks of processes when a GDB was there before us, and wants to be told which.
+    for request in ["D", "D;1"] {
+        client.link.queue(request.as_bytes());
+        match client.link.reply_where(SIMPLE, request, done) {
+            Ok(reply) if reply.starts_with(b"E") => {}
+            Ok(reply) => {
+                // The last `+`, for servers that wait for it. Not QEMU: it stops the machine
+                // again at the first byte that it does not expect.
+                if client.kind != ServerKind::Qemu {
+                    let _ = client.link.flush();
+                }
+                return Ok(reply == b"OK");
             }
-            Ok(reply == b"OK")
+            Err(TargetError::Closed | TargetError::Timeout { .. }) => return Ok(false),
+            Err(error) => return Err(error),
         }
-        // Some close at once instead of answering.
-        Err(TargetError::Closed | TargetError::Timeout { .. }) => Ok(false),
-        Err(error) => Err(error),
     }
+    Ok(false)
 }

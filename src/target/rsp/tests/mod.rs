@@ -165,6 +165,26 @@ fn holes_are_narrowed_down_and_never_filled() {
 }
 
 #[test]
+fn qemu_is_read_past_the_mpu_many_at_once_and_left_by_process() {
+    let habits = Habits {
+        features: "PacketSize=1000",
+        qemu: true,
+        holes: vec![(0x2000_0400, 0x2000_0800), (0x2001_0000, 0x2001_1000)],
+        ..Habits::default()
+    };
+    let server = Server::start(habits);
+    let mut client = server.connect().unwrap();
+    assert_eq!((client.kind(), client.pipeline), (ServerKind::Qemu, 64));
+    assert_whole(&read(&mut client, 0x2000_0000, 0x1000), 0x2000_0000, 0x1000);
+    assert_eq!(client.leave(Leave::Running), Ok(Some(true)));
+    drop(client);
+    let requests = server.requests();
+    let position = |request: &str| requests.iter().position(|r| r == request).unwrap();
+    assert!(position("Qqemu.PhyMemMode:1") < position("Qqemu.PhyMemMode:0"));
+    assert!(position("D") < position("D;1"));
+}
+
+#[test]
 fn device_registers_are_read_in_small_whole_words() {
     let habits = Habits { holes: vec![(0xe000_ed40, 0xe000_ed48)], ..Habits::default() };
     let server = Server::start(habits);

@@ -40,6 +40,8 @@ pub(super) struct Habits {
     pub(super) run_lengths: bool,
     /// Console output and notifications in front of every answer.
     pub(super) chatty: bool,
+    /// QEMU: holes are the MPU's and open in physical mode; `D` wants a process.
+    pub(super) qemu: bool,
 }
 
 impl Default for Habits {
@@ -61,6 +63,7 @@ impl Default for Habits {
             garbage: None,
             run_lengths: false,
             chatty: false,
+            qemu: false,
         }
     }
 }
@@ -236,6 +239,13 @@ impl Session {
             }
             self.memory(rest, &habits);
         } else if request == "D" {
+            self.reply(if habits.qemu { b"E22" } else { b"OK" });
+        } else if request == "D;1" || request == "Qqemu.PhyMemMode:0" {
+            self.reply(b"OK");
+        } else if request == "qqemu.sstepbits" && habits.qemu {
+            self.reply(b"ENABLE=1,NOIRQ=2,NOTIMER=4");
+        } else if request == "Qqemu.PhyMemMode:1" && habits.qemu {
+            self.habits.holes.clear();
             self.reply(b"OK");
         } else if let Some(command) = request.strip_prefix("qRcmd,") {
             self.monitor(command, &habits);
