@@ -91,7 +91,7 @@ impl<'d> DebugInfo<'d> {
     }
 }
 
-fn is_call_site(die: &Die<'_>) -> bool {
+pub(super) fn is_call_site(die: &Die<'_>) -> bool {
     matches!(die.tag(), gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site)
 }
 

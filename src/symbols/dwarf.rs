@@ -16,6 +16,7 @@ use gimli::{
 use super::elf::{AllocatedSection, ElfImage, utf8_prefix};
 use super::index::UnitIndex;
 use super::lines::LineTable;
+use super::tail_calls::TailCalls;
 use super::types::{TypeInfo, TypeRef};
 
 pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
@@ -84,6 +85,7 @@ pub(super) struct DebugInfo<'d> {
     type_names: OnceLock<NamedTypes<'d>>,
     pub(super) types: Mutex<HashMap<TypeRef, Arc<TypeInfo<'d>>>>,
     pub(super) names: Mutex<HashMap<TypeRef, Arc<str>>>,
+    pub(super) tail_calls: Mutex<TailCalls>,
 }
 
 /// Definitions of types by name, in the order of preference.
@@ -133,6 +135,7 @@ impl<'d> DebugInfo<'d> {
             type_names: OnceLock::new(),
             types: Mutex::default(),
             names: Mutex::default(),
+            tail_calls: Mutex::default(),
         })
     }
 

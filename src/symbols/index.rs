@@ -36,6 +36,8 @@ pub(super) struct TypeEntry<'d> {
 #[derive(Default)]
 pub(super) struct UnitIndex<'d> {
     functions: Vec<FunctionRange>,
+    /// Functions with code that have an origin, after the end of their chain of origins.
+    instances: Vec<(DieRef, DieRef)>,
     pub(super) variables: Vec<VariableEntry>,
     pub(super) types: Vec<TypeEntry<'d>>,
 }
@@ -46,6 +48,7 @@ impl<'d> UnitIndex<'d> {
         let mut index = UnitIndex::default();
         index.read(info, unit);
         index.functions.sort_by_key(|f| f.begin);
+        index.instances.sort_unstable();
         let mut reach = 0;
         for function in &mut index.functions {
             reach = function.end.max(reach);
@@ -71,7 +74,11 @@ impl<'d> UnitIndex<'d> {
             let function = functions.last().map(|(_, function)| *function);
             match die.tag() {
                 gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point => {
-                    for (begin, end) in info.ranges(unit, &die, MAX_RANGES) {
+                    let ranges = info.ranges(unit, &die, MAX_RANGES);
+                    if !ranges.is_empty() && info.origin(unit, &die).is_some() {
+                        self.instances.push((info.root_origin(handle), handle));
+                    }
+                    for (begin, end) in ranges {
                         self.functions.push(FunctionRange { begin, end, reach: end, die: handle });
                     }
                     functions.push((die.depth(), handle));
@@ -110,6 +117,13 @@ impl<'d> UnitIndex<'d> {
             }
         }
         None
+    }
+
+    /// Functions with code whose chain of origins ends at `root`.
+    pub(super) fn instances_of(&self, root: DieRef) -> impl Iterator<Item = DieRef> + '_ {
+        let start = self.instances.partition_point(|(origin, _)| *origin < root);
+        let found = self.instances.get(start..).unwrap_or_default().iter();
+        found.take_while(move |(origin, _)| *origin == root).map(|(_, die)| *die)
     }
 }
 

@@ -38,6 +38,7 @@ mod place;
 mod render;
 mod scopes;
 mod symtab;
+mod tail_calls;
 mod type_name;
 mod types;
 mod values;

@@ -2,7 +2,8 @@
 //!
 //! A stopped Cortex-M is a stack of contexts: the handler that runs, what it interrupted, down to
 //! a thread. Within a context frames are found by unwind tables, else by guesses that say so
-//! ([`FoundBy`]); contexts are joined by the frames that hardware pushed.
+//! ([`FoundBy`]); contexts are joined by the frames that hardware pushed. Functions that gave
+//! their stack back and jumped on get a frame where debug information leaves no other way.
 
 mod boundary;
 mod step;
@@ -218,6 +219,9 @@ fn frames(
         let innermost = context.frames.is_empty();
         let step = step::caller(&mut frame, innermost, exception != 0, environment);
         context.frames.push(frame);
+        if let (step::Step::Caller(caller), false) = (&step, at_bottom) {
+            add_tail_calls(&mut context.frames, caller, environment);
+        }
         if context.frames.len() >= environment.max_frames {
             context.ended = Some(format!("stopped after {} frames", environment.max_frames));
             return context;
@@ -239,3 +243,27 @@ fn frames(
         }
     }
 }
+
+/// Adds the functions that jumped to the last of `frames` after `caller` had called them. They had
+/// given back their stack: what is known of their registers is what the caller finds.
+fn add_tail_calls(
+    frames: &mut Vec<UnwoundFrame>,
+    caller: &UnwoundFrame,
+    environment: &Environment<'_, '_>,
+) {
+    let (Some(symbols), Some(callee)) = (environment.symbols, frames.last()) else { return };
+    // A word that a search found need not be of the nearest caller.
+    if caller.found_by == FoundBy::Scan {
+        return;
+    }
+    let cfa = callee.cfa;
+    let calls = symbols.tail_calls(caller.pc.address(), callee.pc.lookup());
+    for pc in calls.into_iter().take(environment.max_frames.saturating_sub(frames.len())) {
+        let mut registers = caller.registers.clone();
+        registers.set(Register::PC, pc.address().0);
+        frames.push(UnwoundFrame { pc, registers, cfa, found_by: FoundBy::TailCall, remark: None });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,9 @@ pub enum FoundBy {
     Cfi,
     /// `.ARM.exidx`.
     Exidx,
+    /// Debug information on calls: the function ended in a jump to the one below and left nothing
+    /// on the stack.
+    TailCall,
     /// The link register, after a jump to an address that is no code.
     LinkRegister,
     /// A guess: the instructions at the function's start.
@@ -42,6 +45,7 @@ impl FoundBy {
             FoundBy::ExceptionFrame => "exception frame",
             FoundBy::Cfi => "cfi",
             FoundBy::Exidx => "exidx",
+            FoundBy::TailCall => "tail call",
             FoundBy::LinkRegister => "link register",
             FoundBy::Prologue => "prologue",
             FoundBy::Scan => "scan",
