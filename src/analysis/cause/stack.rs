@@ -119,7 +119,9 @@ fn by_guard(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 /// Hardware could not push its frame where the stack pointer was.
 fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let bit = ["MSTKERR", "STKERR"].into_iter().find(|bit| scene.has(bit))?;
+    if !scene.has("MSTKERR") && !scene.has("STKERR") {
+        return None;
+    }
     let thread = scene.crashed_thread();
     let sp = scene
         .crash_registers()

@@ -66,7 +66,7 @@ pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
         format!("Jump to {pc}, which is not code{from}{}", scene.whereabouts())
     };
     let mut found = Finding::new(category(scene), Confidence::Certain, summary)
-        .because(format!("PC {pc} is in {}", scene.describe(pc)));
+        .because(format!("PC {pc}: {}", scene.describe(pc)));
     if let Some(lr) = registers.lr() {
         found = found.because(format!("LR 0x{lr:08x} points behind the call"));
     }
@@ -256,7 +256,7 @@ pub(super) fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
     }
     if let Some((register, address)) = fault_address(system) {
         let address = Address(address);
-        lines.push(format!("{} {address} is in {}", register.name, scene.describe(address)));
+        lines.push(format!("{} holds {address}: {}", register.name, scene.describe(address)));
     }
     lines
 }

@@ -66,8 +66,10 @@ fn identity(page: &mut Page, report: &Report) {
             MatchKind::None => "could not be matched with the dump",
         };
         let path = symbols.path.as_deref().unwrap_or("(unnamed)");
-        let id = symbols.build_id.as_ref().map(|id| format!(", build ID {id}"));
-        page.field("Symbols", Ink::Plain, &format!("{path} ({how}{})", id.unwrap_or_default()));
+        page.field("Symbols", Ink::Plain, &format!("{path} ({how})"));
+        if let Some(id) = &symbols.build_id {
+            page.field("Build ID", Ink::Plain, id);
+        }
     }
     if let Some(origin) = &device.origin {
         page.field("Dump", Ink::Plain, origin);
