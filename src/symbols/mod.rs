@@ -32,6 +32,7 @@ pub mod exidx;
 mod expression;
 mod file;
 mod index;
+mod instances;
 mod layout;
 mod lines;
 mod place;

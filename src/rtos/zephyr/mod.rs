@@ -119,6 +119,7 @@ impl Walker<'_, '_> {
                 address: Some(kernel),
             }),
             None => {
+                found.extend(self.symbols.addresses_of_type("k_thread", THREAD_LIMIT));
                 // Blocks that were never used are all zero: no entry, no stack.
                 found.retain(|address| self.looks_used(*address));
                 remarks.push(Remark {
