@@ -60,7 +60,8 @@ pub(super) fn cross(
         registers.set(Register::MSP, frame.registers.sp());
     }
     let plausible = frame.is_plausible(exc_return, environment);
-    let remark = match not_stacked(address, plausible, environment) {
+    let shaped = frame.is_shaped(exc_return);
+    let remark = match not_stacked(address, plausible, shaped, environment) {
         Some(reason) => {
             forget_frame(&mut registers, address);
             Some(reason)
@@ -105,7 +106,8 @@ fn copy_singles(from: &RegisterSet, to: &mut RegisterSet, numbers: std::ops::Ran
 /// Drops what the frame was said to hold; SP is where hardware stopped pushing.
 fn forget_frame(registers: &mut RegisterSet, address: Address) {
     let stacked = [0, 1, 2, 3, 12, 14, 15].into_iter().filter_map(Register::core);
-    for register in stacked.chain((0..16).filter_map(Register::single)) {
+    let float = (0..16).filter_map(Register::single);
+    for register in stacked.chain(float).chain([Register::XPSR]) {
         registers.set(register, None);
     }
     registers.set(Register::SP, address.0);
@@ -117,6 +119,7 @@ fn forget_frame(registers: &mut RegisterSet, address: Address) {
 fn not_stacked(
     address: Address,
     plausible: bool,
+    shaped: bool,
     environment: &Environment<'_, '_>,
 ) -> Option<String> {
     let set = |bit: &&(&str, &str)| is_set(environment.system, CFSR, bit.0);
@@ -125,7 +128,11 @@ fn not_stacked(
         ("MSTKERR", "pushing the frame violated the MPU; its contents are not to be trusted"),
         ("STKERR", "pushing the frame failed on the bus; its contents are not to be trusted"),
     ];
-    let (bit, text) = reasons.iter().find(set)?;
+    let Some((bit, text)) = reasons.iter().find(set) else {
+        // Firmware may have cleared the bits since.
+        let text = format!("the words at {address} are no exception frame; registers are lost");
+        return (!shaped).then_some(text);
+    };
     // Hardware that stacks nothing leaves the stack pointer at its limit.
     let at_limit = environment.thread_stack.is_some_and(|stack| stack.start() == address);
     (!plausible || (*bit == "STKOF" && at_limit)).then(|| (*text).to_string())

@@ -193,16 +193,22 @@ impl ExceptionFrame {
         Ok(ExceptionFrame { address, size: top.0.wrapping_sub(address.0), registers, lazy })
     }
 
-    /// Whether the words look like a frame and not like chance: reserved xPSR bits are clear, the
-    /// exception number fits the mode that `exc_return` returns to, and the stacked PC is code, or
-    /// else the stacked LR says which call led to where it points.
+    /// Whether xPSR could be one: its reserved bits are clear, and its exception number fits the
+    /// mode that `exc_return` returns to. Words that fail this were never pushed by hardware.
+    pub fn is_shaped(&self, exc_return: ExcReturn) -> bool {
+        let xpsr = self.registers.get(Register::XPSR).unwrap_or(u32::MAX);
+        let mode_fits = (xpsr & 0x1ff == 0) == exc_return.to_thread_mode();
+        xpsr & XPSR_RESERVED == 0 && mode_fits
+    }
+
+    /// Whether the words look like a frame and not like chance: xPSR is shaped like one, and the
+    /// stacked PC is code, or else the stacked LR says which call led to where it points.
     pub fn is_plausible(&self, exc_return: ExcReturn, code: &dyn Code) -> bool {
         let get = |register| self.registers.get(register).unwrap_or(0);
         let (pc, lr, xpsr) = (get(Register::PC), get(Register::LR), get(Register::XPSR));
-        let number = xpsr & 0x1ff;
-        let mode_fits = (number == 0) == exc_return.to_thread_mode();
         let runs = pc & 1 == 0 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
-        xpsr & XPSR_RESERVED == 0 && mode_fits && (runs || (xpsr | pc != 0 && code.is_return(lr)))
+        let was_called = (xpsr | pc) != 0 && code.is_return(lr);
+        self.is_shaped(exc_return) && (runs || was_called)
     }
 }
 
