@@ -53,7 +53,7 @@ fn contains(range: Option<AddressRange>, address: Address) -> bool {
 fn region(address: Address) -> &'static str {
     match address.0 {
         0..NULL_PAGE => "the null page",
-        0..=0x1fff_ffff => "the code region, outside the firmware",
+        NULL_PAGE..=0x1fff_ffff => "the code region, outside the firmware",
         0x2000_0000..=0x3fff_ffff => "the SRAM region, outside the firmware's data",
         0x4000_0000..=0x5fff_ffff => "the peripheral region",
         0x6000_0000..=0x9fff_ffff => "the external RAM region",

@@ -36,10 +36,10 @@ pub(super) fn list(
             threads.push(switched_out(scene, thread, options, notes));
         }
     }
-    if !known.iter().any(|thread| thread.current) {
-        if let Some((_, context)) = running {
-            threads.push(nameless(scene, context, crashed, options));
-        }
+    if !known.iter().any(|thread| thread.current)
+        && let Some((_, context)) = running
+    {
+        threads.push(nameless(scene, context, crashed, options));
     }
     if known.is_empty() {
         threads.extend(stored(scene, snapshot, options));

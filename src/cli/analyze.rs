@@ -59,14 +59,12 @@ impl AnalyzeArgs {
             .transpose()
             .with_context(|| reading("ELF", self.elf.as_deref().unwrap_or(Path::new(""))))?;
         let symbols = image.as_ref().map(SymbolFile::new);
-        if let (Some(symbols), false) = (&symbols, self.force) {
-            if let Match::Different { why } = matching::compare(&snapshot, symbols) {
-                let path = self.elf.as_deref().unwrap_or(Path::new("")).display();
-                return Err(anyhow::anyhow!(
-                    "ELF `{path}` is not the firmware of this dump: {why}"
-                ))
+        if let (Some(symbols), false) = (&symbols, self.force)
+            && let Match::Different { why } = matching::compare(&snapshot, symbols)
+        {
+            let path = self.elf.as_deref().unwrap_or(Path::new("")).display();
+            return Err(anyhow::anyhow!("ELF `{path}` is not the firmware of this dump: {why}"))
                 .hint("give the ELF of the very build that crashed, or --force to go on");
-            }
         }
         let options = Options {
             max_frames: usize::from(self.max_frames),

@@ -6,7 +6,7 @@
 mod image;
 mod registers;
 
-pub use image::{Gap, MemoryImage, Segment};
+pub use image::{Gap, MemoryImage, PastEnd, Segment};
 pub use registers::{Register, RegisterSet};
 
 /// The state of a stopped target, as far as somebody captured it.

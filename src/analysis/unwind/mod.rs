@@ -93,7 +93,7 @@ pub struct Context {
     /// Frames, innermost first.
     pub frames: Vec<UnwoundFrame>,
     /// How this handler was entered and will return, where that was found.
-    entry: Option<step::HandlerEntry>,
+    entry: Option<Box<step::HandlerEntry>>,
     /// Where the frame that hardware pushed for this handler lies, and whether it is believed.
     pub exception_frame: Option<Address>,
     /// Why the frames end here, when that is not where a thread or a handler begins.

@@ -58,7 +58,7 @@ pub(super) enum Step {
     /// To its caller.
     Caller(Box<UnwoundFrame>),
     /// It is the outermost frame of a handler.
-    ExceptionReturn(HandlerEntry),
+    ExceptionReturn(Box<HandlerEntry>),
     /// Nowhere; the reason is `None` where a thread normally begins.
     End(Option<String>),
 }
@@ -132,7 +132,7 @@ fn checked(
     };
     if let Some(exc_return) = ExcReturn::new(target) {
         let Candidate { registers, cfa: sp, .. } = candidate;
-        return Step::ExceptionReturn(HandlerEntry { exc_return, sp, registers });
+        return Step::ExceptionReturn(Box::new(HandlerEntry { exc_return, sp, registers }));
     }
     if target & !1 == FUNCTION_RETURN {
         return Step::End(Some("the caller is secure code, which is not in the dump".into()));
@@ -354,7 +354,11 @@ fn from_link_register(
     if innermost {
         if let Some(exc_return) = ExcReturn::new(lr) {
             let registers = preserved(&frame.registers);
-            return Step::ExceptionReturn(HandlerEntry { exc_return, sp: Address(sp), registers });
+            return Step::ExceptionReturn(Box::new(HandlerEntry {
+                exc_return,
+                sp: Address(sp),
+                registers,
+            }));
         }
         let pc = Address(lr).without_thumb_bit();
         if environment.is_return_address(lr) {
@@ -413,7 +417,11 @@ fn scan(sp: Address, in_handler: bool, environment: &Environment<'_, '_>) -> Ste
         let above = at.wrapping_add(4);
         if let Some(exc_return) = ExcReturn::new(word).filter(|_| in_handler) {
             let registers = RegisterSet::default();
-            return Step::ExceptionReturn(HandlerEntry { exc_return, sp: above, registers });
+            return Step::ExceptionReturn(Box::new(HandlerEntry {
+                exc_return,
+                sp: above,
+                registers,
+            }));
         }
         let pc = Address(word).without_thumb_bit();
         if environment.is_return(word) {

@@ -133,10 +133,12 @@ impl Walker<'_, '_> {
         }
         for extra in [current, self.word(kernel, self.layout.idle_thread).map(Address)] {
             match extra {
-                Some(address) if address.0 != 0 && !found.contains(&address) => {
-                    if self.byte(address, self.layout.thread_state).is_some() {
-                        found.push(address);
-                    }
+                Some(address)
+                    if address.0 != 0
+                        && !found.contains(&address)
+                        && self.byte(address, self.layout.thread_state).is_some() =>
+                {
+                    found.push(address);
                 }
                 _ => {}
             }

@@ -45,13 +45,13 @@ pub(super) fn registers(
             }
         }
     }
-    if exc_return.has_float_frame() {
-        if let Some(first) = member(thread, layout.preempt_float) {
-            for number in 16..32u8 {
-                let value = memory.read_u32(first.wrapping_add(4 * i64::from(number - 16))).ok();
-                if let Some(register) = Register::single(number) {
-                    registers.set(register, value);
-                }
+    if exc_return.has_float_frame()
+        && let Some(first) = member(thread, layout.preempt_float)
+    {
+        for number in 16..32u8 {
+            let value = memory.read_u32(first.wrapping_add(4 * i64::from(number - 16))).ok();
+            if let Some(register) = Register::single(number) {
+                registers.set(register, value);
             }
         }
     }
