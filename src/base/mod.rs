@@ -3,10 +3,12 @@
 //! Knows nothing of files, formats, symbols or targets.
 
 mod address;
+mod hash;
 pub mod hex;
 mod memory;
 mod reader;
 
 pub use address::{Address, AddressRange};
+pub use hash::FastMap;
 pub use memory::{Memory, Overlay, Unreadable};
 pub use reader::{Reader, Truncated};

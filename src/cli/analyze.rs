@@ -76,8 +76,9 @@ impl AnalyzeArgs {
         };
         let report = analyze(&snapshot, symbols.as_ref(), &options);
         if self.json {
-            serde_json::to_writer_pretty(&mut *context.out, &report)?;
-            writeln!(context.out)?;
+            let mut line = serde_json::to_vec(&report)?;
+            line.push(b'\n');
+            context.out.write_all(&line)?;
         } else {
             let width = terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into());
             let style = Style { width, color: context.color, full: self.full };

@@ -2,7 +2,7 @@
 
 use crate::base::Address;
 use serde::de::{Error, MapAccess, Visitor};
-use serde::ser::SerializeMap;
+use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -36,7 +36,12 @@ impl From<Address> for Hex32 {
 
 impl Serialize for Hex32 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // A report holds thousands of these: spell them without the formatting machinery.
+        let mut text = *b"0x00000000";
+        for (digit, shift) in text[2..].iter_mut().zip((0..32).step_by(4).rev()) {
+            *digit = b"0123456789abcdef"[(self.0 >> shift & 0xf) as usize];
+        }
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(S::Error::custom)?)
     }
 }
 
@@ -102,5 +107,20 @@ impl<'de> Deserialize<'de> for Registers {
             }
         }
         deserializer.deserialize_map(Entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_is_always_ten_characters_and_reads_back() {
+        for value in [0, 1, 0x2000_a298, u32::MAX] {
+            let text = serde_json::to_string(&Hex32(value)).unwrap();
+            assert_eq!(text, format!("\"0x{value:08x}\""));
+            assert_eq!(serde_json::from_str::<Hex32>(&text).unwrap(), Hex32(value));
+        }
+        assert!(serde_json::from_str::<Hex32>("\"0x1\"").is_err());
     }
 }

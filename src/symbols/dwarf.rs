@@ -5,7 +5,6 @@
 //! counted. What the linker dropped still has entries here, at address 0, 1 or -1; ranges that
 //! hold no code of the program are left out.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gimli::{
@@ -18,6 +17,7 @@ use super::index::UnitIndex;
 use super::lines::LineTable;
 use super::tail_calls::TailCalls;
 use super::types::{TypeInfo, TypeRef};
+use crate::base::FastMap;
 
 pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
 pub(super) type Die<'d> = DebuggingInformationEntry<Slice<'d>>;
@@ -80,16 +80,16 @@ pub(super) struct DebugInfo<'d> {
     slots: Vec<UnitSlot<'d>>,
     /// How many of `slots` are from `.debug_info`, in the order of their offsets.
     from_info: usize,
-    signatures: HashMap<u64, u32>,
+    signatures: FastMap<u64, u32>,
     ranges: OnceLock<Vec<UnitRange>>,
     type_names: OnceLock<NamedTypes<'d>>,
-    pub(super) types: Mutex<HashMap<TypeRef, Arc<TypeInfo<'d>>>>,
-    pub(super) names: Mutex<HashMap<TypeRef, Arc<str>>>,
+    pub(super) types: Mutex<FastMap<TypeRef, Arc<TypeInfo<'d>>>>,
+    pub(super) names: Mutex<FastMap<TypeRef, Arc<str>>>,
     pub(super) tail_calls: Mutex<TailCalls>,
 }
 
 /// Definitions of types by name, in the order of preference.
-type NamedTypes<'d> = HashMap<&'d str, Vec<(DieRef, DwTag)>>;
+type NamedTypes<'d> = FastMap<&'d str, Vec<(DieRef, DwTag)>>;
 
 impl<'d> DebugInfo<'d> {
     /// `None` when there is no DWARF.
@@ -112,7 +112,7 @@ impl<'d> DebugInfo<'d> {
         while let Ok(Some(header)) = units.next() {
             headers.push(header);
         }
-        let mut signatures = HashMap::new();
+        let mut signatures = FastMap::default();
         for (index, header) in (0..).zip(&headers) {
             if let UnitType::Type { type_signature, .. } = header.type_() {
                 signatures.insert(type_signature.0, index);
@@ -387,7 +387,7 @@ impl<'d> DebugInfo<'d> {
     /// Definitions of types by name over all units: structures before typedefs.
     pub(super) fn type_names(&self) -> &NamedTypes<'d> {
         self.type_names.get_or_init(|| {
-            let mut names = NamedTypes::new();
+            let mut names = NamedTypes::default();
             for unit in self.units() {
                 let Some(index) = self.index(unit) else { continue };
                 for entry in index.types.iter().filter(|entry| !entry.declaration) {

@@ -1,10 +1,8 @@
 //! The ELF symbol table (`.symtab`, else `.dynsym`): names of addresses. gABI chapter 4; for
 //! mapping symbols (`$t`, `$a`, `$d`) and the Thumb bit AAELF32 5.5.3 and 5.5.5.
 
-use std::collections::HashMap;
-
 use super::elf::{AllocatedSection, ElfImage, string_at};
-use crate::base::{Address, Reader};
+use crate::base::{Address, FastMap, Reader};
 
 const SHT_SYMTAB: u32 = 2;
 const SHT_DYNSYM: u32 = 11;
@@ -76,8 +74,8 @@ pub(super) struct SymbolTable<'d> {
     symbols: Vec<Symbol<'d>>,
     /// For each symbol the highest end of it and all before it: where a backward search may stop.
     reach: Vec<u64>,
-    by_name: HashMap<&'d str, usize>,
-    absolute: HashMap<&'d str, u32>,
+    by_name: FastMap<&'d str, usize>,
+    absolute: FastMap<&'d str, u32>,
     mappings: Vec<Mapping>,
 }
 
