@@ -124,7 +124,7 @@ fn convert<'d>(
 ) -> report::Variable {
     let mut shown = report::Variable {
         name: name.to_string(),
-        type_name: value.type_name.to_string(),
+        type_name: value.type_name.clone(),
         address: value.address.map(Hex32::from),
         size: value.size,
         ..report::Variable::default()

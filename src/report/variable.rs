@@ -2,6 +2,7 @@
 
 use super::Hex32;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Whether a value could be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub struct Variable {
     pub name: String,
     /// Type as C writes it.
     #[serde(rename = "type")]
-    pub type_name: String,
+    pub type_name: Arc<str>,
     /// Where it lives in memory; null for a value in registers.
     pub address: Option<Hex32>,
     /// Bytes.

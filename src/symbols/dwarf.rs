@@ -16,7 +16,7 @@ use super::elf::{AllocatedSection, ElfImage, utf8_prefix};
 use super::index::UnitIndex;
 use super::lines::LineTable;
 use super::tail_calls::TailCalls;
-use super::types::{TypeInfo, TypeRef};
+use super::types::{ResolvedType, TypeInfo, TypeRef};
 use crate::base::FastMap;
 
 pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
@@ -85,6 +85,7 @@ pub(super) struct DebugInfo<'d> {
     type_names: OnceLock<NamedTypes<'d>>,
     pub(super) types: Mutex<FastMap<TypeRef, Arc<TypeInfo<'d>>>>,
     pub(super) names: Mutex<FastMap<TypeRef, Arc<str>>>,
+    pub(super) resolved: Mutex<FastMap<TypeRef, Arc<ResolvedType<'d>>>>,
     pub(super) tail_calls: Mutex<TailCalls>,
 }
 
@@ -135,6 +136,7 @@ impl<'d> DebugInfo<'d> {
             type_names: OnceLock::new(),
             types: Mutex::default(),
             names: Mutex::default(),
+            resolved: Mutex::default(),
             tail_calls: Mutex::default(),
         })
     }

@@ -173,7 +173,35 @@ impl<'d> TypeInfo<'d> {
     }
 }
 
+/// What reading a value asks of its type, found once.
+#[derive(Debug)]
+pub(super) struct ResolvedType<'d> {
+    /// The type without typedefs and qualifiers.
+    pub(super) stripped: TypeRef,
+    pub(super) info: Arc<TypeInfo<'d>>,
+    pub(super) size: Option<u64>,
+    pub(super) name: Arc<str>,
+}
+
 impl<'d> DebugInfo<'d> {
+    /// All that a value needs of its type in one look-up.
+    pub(super) fn resolved(&self, ty: TypeRef) -> Arc<ResolvedType<'d>> {
+        if let Some(found) = self.resolved.lock().ok().and_then(|types| types.get(&ty).cloned()) {
+            return found;
+        }
+        let stripped = self.strip(ty);
+        let resolved = Arc::new(ResolvedType {
+            stripped,
+            info: self.type_info(stripped),
+            size: self.type_size(ty),
+            name: self.type_name(ty),
+        });
+        if let Ok(mut types) = self.resolved.lock() {
+            types.insert(ty, Arc::clone(&resolved));
+        }
+        resolved
+    }
+
     /// The type at `die`, from the cache.
     pub(super) fn type_info(&self, ty: TypeRef) -> Arc<TypeInfo<'d>> {
         let Some(die) = ty.die else { return Arc::new(TypeInfo::empty(TypeKind::Void)) };

@@ -9,7 +9,7 @@ use super::dwarf::DebugInfo;
 use super::expression::{Evaluator, FrameContext};
 use super::file::SymbolFile;
 use super::place::{Missing, Place, SyntheticPointer};
-use super::types::{Encoding, TypeInfo, TypeKind, TypeRef};
+use super::types::{Encoding, ResolvedType, TypeInfo, TypeKind, TypeRef};
 use crate::base::{Address, Memory};
 
 /// How much of a value is read.
@@ -155,16 +155,15 @@ impl<'d> ValueReader<'_, 'd> {
         depth: usize,
     ) -> Value<'d> {
         self.nodes = self.nodes.saturating_sub(1);
-        let stripped = self.info.strip(ty);
-        let info = self.info.type_info(stripped);
-        let size = self.info.type_size(ty);
+        let resolved = self.info.resolved(ty);
+        let ResolvedType { stripped, info, size, name } = &*resolved;
         let kind = match &place {
             Place::Missing(missing) => ValueKind::Missing(*missing),
             Place::SyntheticPointer(pointer) => ValueKind::SyntheticPointer(*pointer),
-            place => self.kind(stripped, &info, place, bits, depth),
+            place => self.kind(*stripped, info, place, bits, depth),
         };
-        let type_name = self.info.type_name(ty);
-        Value { type_name, ty, address: place.address(), place, size, kind }
+        let type_name = Arc::clone(name);
+        Value { type_name, ty, address: place.address(), place, size: *size, kind }
     }
 
     fn kind(
@@ -176,7 +175,7 @@ impl<'d> ValueReader<'_, 'd> {
         depth: usize,
     ) -> ValueKind<'d> {
         let unsupported = Missing::Unreadable { reason: "type is not supported" };
-        let size = self.info.type_size(ty);
+        let size = self.info.resolved(ty).size;
         match info.kind {
             TypeKind::Struct | TypeKind::Class => {
                 let (members, omitted) = self.members(info, place, depth);
