@@ -1,0 +1,7 @@
+//! Tests of the program as a whole: fixtures in QEMU, GDB's answers, files that are broken.
+//!
+//! What a tool is missing for fails and names the tool's package; nothing passes silently.
+
+mod compare;
+mod live;
+mod support;

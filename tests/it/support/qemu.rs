@@ -1,0 +1,86 @@
+//! A fixture in QEMU, brought to its stop.
+
+use super::file;
+use super::manifest::Case;
+use super::program::{LIMIT, start};
+use super::rsp::Stub;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running QEMU; it is ended when this is dropped.
+pub(crate) struct Qemu {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Qemu {
+    /// Starts the case and stops it where the manifest says.
+    pub(crate) fn at_stop(case: &Case) -> Result<Qemu, String> {
+        Qemu::at(case, &[case.stop_address()], case.stop_hits())
+    }
+
+    /// Starts the case and stops it where one of `addresses` is reached for the `hits`th time.
+    pub(crate) fn at(case: &Case, addresses: &[u32], hits: u64) -> Result<Qemu, String> {
+        let (qemu, stream) = Qemu::start(case)?;
+        Stub::new(stream)?.run_to(addresses, hits)?;
+        Ok(qemu)
+    }
+
+    /// `host:port` of its GDB server.
+    pub(crate) fn server(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn start(case: &Case) -> Result<(Qemu, TcpStream), String> {
+        // Another program may take the port before QEMU does: then QEMU ends, and another is tried.
+        let mut last = String::new();
+        for _ in 0..5 {
+            match Qemu::try_start(case) {
+                Ok(started) => return Ok(started),
+                Err(error) => last = error,
+            }
+        }
+        Err(format!("QEMU does not start: {last}"))
+    }
+
+    fn try_start(case: &Case) -> Result<(Qemu, TcpStream), String> {
+        // From the choice of a port until it is taken: the other tests choose ports too.
+        static CHOOSING: Mutex<()> = Mutex::new(());
+        let _guard = CHOOSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
+        let port = free.local_addr().map_err(|e| e.to_string())?.port();
+        drop(free);
+
+        let elf = file(case.elf()).display().to_string();
+        let port_text = port.to_string();
+        let words = case.qemu();
+        let (program, arguments) = words.split_first().ok_or("no arguments for QEMU")?;
+        let arguments =
+            arguments.iter().map(|word| word.replace("{elf}", &elf).replace("{port}", &port_text));
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut qemu = Qemu { child: start(&mut command), port };
+        let end = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = qemu.child.try_wait().map_err(|e| e.to_string())? {
+                return Err(format!("it ended with {status}"));
+            }
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                Ok(stream) => return Ok((qemu, stream)),
+                Err(error) if Instant::now() > end => return Err(error.to_string()),
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+}
