@@ -2,6 +2,11 @@
 //!
 //! What a tool is missing for fails and names the tool's package; nothing passes silently.
 
+mod bad_input;
+mod cli;
 mod compare;
+mod gdb;
 mod live;
+mod plain;
 mod support;
+mod vector;

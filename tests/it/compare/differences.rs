@@ -13,6 +13,8 @@ pub(crate) struct Differences {
     pub(crate) errors_skipped: usize,
     /// Values that GDB takes from registers that a call has overwritten, and that we leave out.
     pub(crate) clobbered_left_out: usize,
+    /// The dump has no floating-point registers: what only they tell may be missing.
+    pub(crate) without_float: bool,
 }
 
 impl Differences {

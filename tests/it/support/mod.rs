@@ -1,10 +1,12 @@
 //! What the tests share: the fixtures' manifest, QEMU, programs with a time limit.
 
+pub(crate) mod elf;
 pub(crate) mod folder;
 pub(crate) mod manifest;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod rsp;
+pub(crate) mod server;
 
 use std::path::{Path, PathBuf};
 
