@@ -239,10 +239,10 @@ fn regions_that_make_no_sense_are_usage_errors() {
 }
 
 /// A file with the image it belongs to, looked at as a whole and in every damaged form.
-fn explain(bytes: &[u8], symbols: &SymbolFile<'_>) -> bool {
+fn explain(bytes: &[u8], symbols: &SymbolFile<'_>, globals: bool) -> bool {
     match format::open(bytes) {
         Ok(snapshot) => {
-            let options = Options { force: true, max_frames: 32, ..Options::default() };
+            let options = Options { force: true, max_frames: 32, globals, ..Options::default() };
             let report = analysis::analyze(&snapshot, Some(symbols), &options);
             !report.title.is_empty()
         }
@@ -250,8 +250,8 @@ fn explain(bytes: &[u8], symbols: &SymbolFile<'_>) -> bool {
     }
 }
 
-/// Runs `test` with each committed core and one of ours.
-fn with_cores(test: impl Fn(&str, &[u8], &SymbolFile<'_>)) {
+/// Runs `test` with each committed core and one of ours, all at once.
+fn with_cores(test: impl Fn(&str, &[u8], &SymbolFile<'_>) + Sync) {
     let folder = Folder::new();
     let plain = manifest::cases().iter().filter(|case| case.has("plain_core"));
     let mut cores: Vec<(&Case, PathBuf)> =
@@ -259,14 +259,19 @@ fn with_cores(test: impl Fn(&str, &[u8], &SymbolFile<'_>)) {
     assert!(!cores.is_empty());
     let ours = manifest::case("microbit-Og-buswrite");
     cores.push((ours, captured(&folder, ours)));
-    for (case, path) in cores {
-        let (core, elf) = (fs::read(&path).unwrap(), fs::read(file(case.elf())).unwrap());
+    let check = |case: &Case, path: &Path| {
+        let (core, elf) = (fs::read(path).unwrap(), fs::read(file(case.elf())).unwrap());
         let image = ElfImage::parse(&elf).unwrap();
         let symbols = SymbolFile::new(&image);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        assert!(explain(&core, &symbols), "{name} as it is");
+        assert!(explain(&core, &symbols, true), "{name} as it is");
         test(&name, &core, &symbols);
-    }
+    };
+    std::thread::scope(|scope| {
+        for (case, path) in &cores {
+            scope.spawn(|| check(case, path));
+        }
+    });
 }
 
 #[test]
@@ -274,7 +279,9 @@ fn truncated_cores_never_panic() {
     with_cores(|name, core, symbols| {
         let stride = (core.len() / 100).max(1);
         for size in (0..core.len().min(1024)).chain((1024..core.len()).step_by(stride)) {
-            let run = catch_unwind(AssertUnwindSafe(|| explain(&core[..size], symbols)));
+            // Globals take most of the time: not every time.
+            let globals = size % 16 == 0;
+            let run = catch_unwind(AssertUnwindSafe(|| explain(&core[..size], symbols, globals)));
             assert!(run.is_ok(), "the first {size} bytes of {name}");
         }
     });
@@ -298,7 +305,8 @@ fn damaged_cores_never_panic() {
                 let limit = if next(2) == 0 { core.len().min(2048) } else { core.len() };
                 damaged[next(limit)] ^= 1 << next(8);
             }
-            let run = catch_unwind(AssertUnwindSafe(|| explain(&damaged, symbols)));
+            let globals = round % 8 == 0;
+            let run = catch_unwind(AssertUnwindSafe(|| explain(&damaged, symbols, globals)));
             assert!(run.is_ok(), "damage number {round} of {name}");
         }
     });
