@@ -63,10 +63,21 @@ impl<'d> UnitIndex<'d> {
         let mut functions: Vec<(isize, DieRef)> = Vec::new();
         let mut die = Die::null();
         while !entries.is_empty() {
-            let is_entry = entries.read_entry(&mut die).ok()?;
-            if !is_entry {
-                continue;
+            // Most entries are members, parameters, blocks and calls: pass over those unread.
+            let mut peek = entries.clone();
+            match peek.read_abbreviation().ok()? {
+                None => {
+                    entries = peek;
+                    continue;
+                }
+                Some(abbreviation) if !is_listed(abbreviation.tag()) => {
+                    peek.skip_attributes(abbreviation.attributes()).ok()?;
+                    entries = peek;
+                    continue;
+                }
+                Some(_) => {}
             }
+            entries.read_entry(&mut die).ok()?;
             while functions.last().is_some_and(|(depth, _)| *depth >= die.depth()) {
                 functions.pop();
             }
@@ -125,6 +136,15 @@ impl<'d> UnitIndex<'d> {
         let found = self.instances.get(start..).unwrap_or_default().iter();
         found.take_while(move |(origin, _)| *origin == root).map(|(_, die)| *die)
     }
+}
+
+/// Whether entries of this sort are looked at.
+fn is_listed(tag: DwTag) -> bool {
+    is_type(tag)
+        || matches!(
+            tag,
+            gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point | gimli::DW_TAG_variable
+        )
 }
 
 fn is_type(tag: DwTag) -> bool {
