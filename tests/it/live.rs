@@ -83,9 +83,11 @@ fn check_image(image: &str) {
     assert!(!cases.is_empty(), "the manifest has no case of {elf}");
     let folder = Folder::new();
     let (mut tally, mut shown, mut all) = (BTreeMap::new(), String::new(), String::new());
-    let mut failed = 0;
+    let (mut failed, mut errors, mut clobbered) = (0, 0, 0);
     for case in &cases {
         let found = check_case(case, &folder);
+        errors += found.errors_skipped;
+        clobbered += found.clobbered_left_out;
         if found.is_empty() {
             continue;
         }
@@ -94,13 +96,16 @@ fn check_image(image: &str) {
         let _ = write!(shown, "  {}\n{}", case.id(), found.text(SHOWN));
         let _ = write!(all, "  {}\n{}", case.id(), found.text(usize::MAX));
     }
+    // What is not compared has to stay rare: the oracles have 8 and 60 of these in all.
+    assert!(errors <= 4 && clobbered <= 40, "{errors} errors and {clobbered} clobbered values");
     if failed == 0 {
         return;
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differences-{image}.txt"));
     let _ = fs::write(&path, all);
     panic!(
-        "{} of {} cases are as GDB sees them\n{shown}  by kind: {tally:?}\n  in full: {}",
+        "{} of {} cases are as GDB sees them\n{shown}  by kind: {tally:?}\n  \
+        not compared: {errors} errors, {clobbered} clobbered values\n  in full: {}",
         cases.len() - failed,
         cases.len(),
         path.display()

@@ -57,6 +57,7 @@ pub(crate) fn start(command: &mut Command) -> Child {
         let name = command.get_program().to_string_lossy().into_owned();
         let package = match name.as_str() {
             "arm-none-eabi-objcopy" => "binutils-arm-none-eabi",
+            "script" => "bsdutils",
             other => other,
         };
         match error.kind() {
