@@ -9,4 +9,5 @@ mod gdb;
 mod live;
 mod plain;
 mod support;
+mod tidy;
 mod vector;

@@ -1,3 +1,5 @@
+//! The unwinder on fixture cores.
+
 use super::*;
 use crate::symbols::ElfImage;
 
