@@ -98,10 +98,12 @@ fn check_image(image: &str) {
     }
     // What is not compared has to stay rare: the oracles have 8 and 60 of these in all.
     assert!(errors <= 4 && clobbered <= 40, "{errors} errors and {clobbered} clobbered values");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differences-{image}.txt"));
     if failed == 0 {
+        // That of an earlier run would mislead.
+        let _ = fs::remove_file(&path);
         return;
     }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("differences-{image}.txt"));
     let _ = fs::write(&path, all);
     panic!(
         "{} of {} cases are as GDB sees them\n{shown}  by kind: {tally:?}\n  \
