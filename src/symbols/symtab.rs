@@ -63,6 +63,7 @@ impl Symbol<'_> {
 
 /// A mapping symbol: from here on the section holds code or data.
 struct Mapping {
+    section: u16,
     address: u32,
     code: bool,
 }
@@ -88,7 +89,7 @@ impl<'d> SymbolTable<'d> {
             let _ = this.add(&mut Reader::new(entry), names);
         }
         this.symbols.sort_by_key(|s| s.address);
-        this.mappings.sort_by_key(|m| m.address);
+        this.mappings.sort_by_key(|m| (m.section, m.address));
         let mut highest = 0;
         for (index, symbol) in this.symbols.iter().enumerate() {
             highest = highest.max(symbol.end());
@@ -121,7 +122,7 @@ impl<'d> SymbolTable<'d> {
             return None;
         }
         if let Some(code) = mapping(name) {
-            self.mappings.push(Mapping { address: value, code });
+            self.mappings.push(Mapping { section, address: value, code });
             return None;
         }
         let kind = match kind {
@@ -205,9 +206,11 @@ impl<'d> SymbolTable<'d> {
         address: Address,
         section: &AllocatedSection<'d>,
     ) -> Option<bool> {
-        let end = self.mappings.partition_point(|m| m.address <= address.0);
+        // Sections that are not loaded, of debug information for example, have theirs as well.
+        let at = (section.index, address.0);
+        let end = self.mappings.partition_point(|m| (m.section, m.address) <= at);
         let mapping = self.mappings.get(end.checked_sub(1)?)?;
-        section.range.contains(Address(mapping.address)).then_some(mapping.code)
+        (mapping.section == section.index).then_some(mapping.code)
     }
 }
 

@@ -313,7 +313,16 @@ impl<'d> SymbolFile<'d> {
             Some(_) => {
                 let table = self.table();
                 let here = table.starting_at(address);
-                let confirmed = here.iter().any(|symbol| symbol.size > 0 || symbol.name == name);
+                // A `static` in a function has a number behind its name.
+                let is_named = |symbol: &str| {
+                    symbol
+                        .strip_prefix(name)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                // Other names are aliases; at 0, where dropped variables go, only the name counts.
+                let confirmed = here.iter().any(|symbol| {
+                    is_named(symbol.name) || (symbol.size > 0 && address != Address(0))
+                });
                 let known = confirmed || (table.all().is_empty() && address != Address(0));
                 if known { place } else { dropped }
             }

@@ -38,7 +38,9 @@ pub(super) fn double_fault(scene: &Scene<'_, '_>) -> Option<Finding> {
     if let Some(first) = first {
         summary.push_str(&format!(", while it handled a fault in {first}"));
     }
-    let mut found = Finding::new(category(scene), Confidence::Certain, summary);
+    // What the status bits name is the second fault; both together are a HardFault.
+    let category = if scene.forced() { Category::HardFault } else { category(scene) };
+    let mut found = Finding::new(category, Confidence::Certain, summary);
     for text in register_evidence(scene) {
         found = found.because(text);
     }

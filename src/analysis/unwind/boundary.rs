@@ -28,9 +28,10 @@ const SEARCH_WORDS: u32 = 512;
 const THREAD_STACK_LIMIT: u64 = 1 << 20;
 
 /// Reads the state that the handler of `context`, entered as `entry` says, interrupted.
-/// `stopped` holds the registers at the handler's innermost frame.
+/// `inner` are the handlers on top of it; `stopped` holds the registers at its innermost frame.
 pub(super) fn cross(
     entry: &HandlerEntry,
+    inner: &[Context],
     context: &Context,
     stopped: &RegisterSet,
     environment: &Environment<'_, '_>,
@@ -39,7 +40,7 @@ pub(super) fn cross(
     let (address, remark) = if exc_return.on_process_stack() {
         match process_stack(exc_return, stopped) {
             Some(psp) => (psp, None),
-            None => recover(exc_return, context, environment)?,
+            None => recover(exc_return, inner, context, environment)?,
         }
     } else {
         main_stack(exc_return, entry.sp, environment)
@@ -181,6 +182,7 @@ fn is_thread_start(at: Address, environment: &Environment<'_, '_>) -> bool {
 /// Finds the frame on an unknown process stack.
 fn recover(
     exc_return: ExcReturn,
+    inner: &[Context],
     context: &Context,
     environment: &Environment<'_, '_>,
 ) -> Result<(Address, Option<String>), String> {
@@ -189,7 +191,7 @@ fn recover(
         (at, Some(format!("PSP is not in the dump; the frame at {at} was recovered from {how}")))
     };
     let entry_sp = context.frames.last().and_then(|frame| frame.cfa);
-    let pointers = handler_words(context, environment);
+    let pointers = handler_words(inner, context, environment);
     // A stack that was overrun has its frame below its start: allow for that.
     let near = stack.and_then(|stack| {
         let start = Address(stack.start().0.saturating_sub(256));
@@ -213,11 +215,11 @@ fn recover(
     if let Some(at) = pointed {
         return Ok(remark(*at, "the handler's own stack"));
     }
-    let stack = stack
+    let near = near
         .filter(|stack| stack.size() <= THREAD_STACK_LIMIT)
         .ok_or("PSP is not in the dump and the current thread's stack is not known")?;
-    let words = u32::try_from(stack.size() / 8).unwrap_or(0);
-    let bottom_up = |index: u32| Address(stack.start().0 & !7).wrapping_add(8 * i64::from(index));
+    let words = u32::try_from(near.size() / 8).unwrap_or(0);
+    let bottom_up = |index: u32| Address(near.start().0 & !7).wrapping_add(8 * i64::from(index));
     // At the vector r0 to r3 and r12 still are what hardware pushed: that is the best proof.
     let innermost = context.frames.first().map(|frame| &frame.registers);
     let same = |at: &Address| {
@@ -230,22 +232,32 @@ fn recover(
         })
     };
     let candidates = || (0..words).map(bottom_up).filter(fits);
+    if let Some(at) = candidates().find(same) {
+        return Ok(remark(at, "the current thread's stack"));
+    }
+    // With a stacking error the frame is nowhere: what looks like one is left from earlier.
+    let pushed =
+        !["MSTKERR", "STKERR", "STKOF"].iter().any(|bit| is_set(environment.system, CFSR, bit));
     candidates()
-        .find(same)
-        .or_else(|| candidates().next())
+        .next()
+        .filter(|_| pushed)
         .map(|at| remark(at, "the current thread's stack"))
-        .ok_or_else(|| {
-            format!("PSP is not in the dump and no exception frame was found in {stack}")
-        })
+        .ok_or_else(|| "PSP is not in the dump and no exception frame was found".to_string())
 }
 
 /// Every word that the handler's frames hold in registers, then on its stack.
-fn handler_words(context: &Context, environment: &Environment<'_, '_>) -> Vec<u32> {
+fn handler_words(
+    inner: &[Context],
+    context: &Context,
+    environment: &Environment<'_, '_>,
+) -> Vec<u32> {
     let mut words = Vec::new();
-    for frame in &context.frames {
+    for frame in inner.iter().rev().chain([context]).flat_map(|context| &context.frames) {
         words.extend((0..=12u8).filter_map(|number| frame.registers.core(number)));
     }
-    let start = context.frames.first().and_then(|frame| frame.registers.sp()).map(Address);
+    // All handlers share the main stack, the innermost lowest.
+    let lowest = inner.first().unwrap_or(context);
+    let start = lowest.frames.first().and_then(|frame| frame.registers.sp()).map(Address);
     let end = context.frames.last().and_then(|frame| frame.cfa);
     if let (Some(start), Some(end)) = (start, end) {
         let count = (end.0.saturating_sub(start.0) / 4).min(SEARCH_WORDS);

@@ -136,7 +136,7 @@ pub fn contexts(
                     "exceptions nest deeper than any core allows; the stack is damaged",
                 );
             } else {
-                let outer = boundary::cross(entry, &context, &registers, environment);
+                let outer = boundary::cross(entry, &contexts, &context, &registers, environment);
                 match outer {
                     Ok(outer) => {
                         context.exception_frame = Some(outer.address);

@@ -214,7 +214,7 @@ fn by_cfi(
     };
     let mut caller = preserved(callee);
     for (number, rule) in &row.rules {
-        if let Some(known) = u8::try_from(*number).ok().and_then(Register::core) {
+        if let Some(known) = word_register(*number) {
             caller.set(known, recover(rule, *number));
         } else if let (Some((low, high)), RegisterRule::Offset(offset)) =
             (double_register(*number), rule)
@@ -233,16 +233,20 @@ fn by_cfi(
     Some(Candidate { registers: caller, cfa, found_by: FoundBy::Cfi })
 }
 
-/// The register with DWARF number `number`. AADWARF32 section 4.1.
+/// The value of the register with DWARF number `number`: 64 to 95, s0 to s31, are obsolete and what
+/// GCC uses. AADWARF32 section 4.1.
 pub fn dwarf_register(registers: &RegisterSet, number: u16) -> Option<u64> {
     match number {
-        0..=15 => registers.core(u8::try_from(number).ok()?).map(u64::from),
-        // s0 to s31, obsolete numbering that GCC still uses for single precision.
-        64..=95 => {
-            let number = u8::try_from(number.checked_sub(64)?).ok()?;
-            registers.get(Register::single(number)?).map(u64::from)
-        }
         256..=271 => registers.double(u8::try_from(number.checked_sub(256)?).ok()?),
+        _ => registers.get(word_register(number)?).map(u64::from),
+    }
+}
+
+/// The 32-bit register with DWARF number `number`. AADWARF32 section 4.1.
+fn word_register(number: u16) -> Option<Register> {
+    match number {
+        0..=15 => Register::core(u8::try_from(number).ok()?),
+        64..=95 => Register::single(u8::try_from(number.checked_sub(64)?).ok()?),
         _ => None,
     }
 }
@@ -259,11 +263,9 @@ fn by_exidx(
     environment: &Environment<'_, '_>,
 ) -> Option<Candidate> {
     let symbols = environment.symbols?;
-    let (start, unwind) = symbols.exception_index()?.find(lookup, symbols)?;
-    // An entry reaches to the next one; a function in between that has none is not meant.
-    if symbols.function_start(lookup).is_some_and(|function| function != start) {
-        return None;
-    }
+    // An entry reaches to the next one: the linker joins equal neighbours, and closes the table
+    // over functions without entries with "cannot unwind".
+    let (_, unwind) = symbols.exception_index()?.find(lookup, symbols)?;
     let Unwind::Steps(steps) = unwind else { return None };
     let mut registers = frame.registers.clone();
     let mut vsp = Address(registers.sp()?);

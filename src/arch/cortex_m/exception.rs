@@ -124,6 +124,8 @@ pub struct ExceptionFrame {
 pub struct FloatContext {
     /// FPCAR when FPCCR.LSPACT is set: where the pending values belong.
     pub pending_at: Option<Address>,
+    /// FPCCR is not known: whether the values of a frame were written cannot be told.
+    pub unknown: bool,
     /// FPCCR.TS: frames of secure code hold s16 to s31 as well.
     pub stacks_callee: bool,
 }
@@ -131,9 +133,11 @@ pub struct FloatContext {
 impl FloatContext {
     /// From the captured FPCCR and FPCAR. DDI 0403E B3.2.21, DDI 0553 D1.2.
     pub fn new(fpccr: Option<u32>, fpcar: Option<u32>) -> FloatContext {
+        let unknown = fpccr.is_none();
         let fpccr = fpccr.unwrap_or(0);
         let active = fpccr & 1 != 0;
         FloatContext {
+            unknown,
             pending_at: fpcar.filter(|_| active).map(|address| Address(address & !7)),
             stacks_callee: fpccr & 1 << 26 != 0,
         }
@@ -174,7 +178,7 @@ impl ExceptionFrame {
         if exc_return.has_float_frame() {
             lazy = float.pending_at == Some(top);
             let callee = float.stacks_callee && exc_return.from_secure();
-            if !lazy {
+            if !lazy && !float.unknown {
                 read_singles(memory, top, 0, &mut registers);
                 let fpscr = memory.read_u32(top.wrapping_add(0x40)).ok();
                 registers.set(Register::FPSCR, fpscr);
@@ -206,9 +210,11 @@ impl ExceptionFrame {
     pub fn is_plausible(&self, exc_return: ExcReturn, code: &dyn Code) -> bool {
         let get = |register| self.registers.get(register).unwrap_or(0);
         let (pc, lr, xpsr) = (get(Register::PC), get(Register::LR), get(Register::XPSR));
-        let runs = pc & 1 == 0 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
+        let runs = xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
         let was_called = (xpsr | pc) != 0 && code.is_return(lr);
-        self.is_shaped(exc_return) && (runs || was_called)
+        // Behind an SVC that does not return there may be data.
+        let behind_svc = pc >= 2 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc - 2));
+        self.is_shaped(exc_return) && pc & 1 == 0 && (runs || behind_svc || was_called)
     }
 }
 

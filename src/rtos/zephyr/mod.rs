@@ -277,10 +277,12 @@ impl Walker<'_, '_> {
     fn fill(&self, stack: Option<AddressRange>) -> Option<(u32, bool)> {
         let stack = stack?;
         let bytes = self.memory.read_range(stack, STACK_LIMIT).ok()?;
-        let sentinel = self.symbols.absolute("CONFIG_STACK_SENTINEL") == Some(1);
+        let first = bytes.first_chunk().map(|word| u32::from_le_bytes(*word));
+        // The word itself tells too: nobody fills a stack with it.
+        let sentinel =
+            first == Some(SENTINEL) || self.symbols.absolute("CONFIG_STACK_SENTINEL") == Some(1);
         let skip = if sentinel { 4 } else { 0 };
-        let lost = sentinel
-            && bytes.first_chunk().is_some_and(|word| u32::from_le_bytes(*word) != SENTINEL);
+        let lost = sentinel && first != Some(SENTINEL);
         let free = bytes.iter().skip(skip).take_while(|byte| **byte == STACK_FILL).count();
         let filled = free >= 4 || self.symbols.absolute("CONFIG_INIT_STACKS") == Some(1);
         let unused = if free == 0 { 0 } else { free + skip };
