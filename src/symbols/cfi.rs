@@ -13,6 +13,9 @@ type Slice<'d> = EndianSlice<'d, LittleEndian>;
 /// Steps that a DWARF expression in an unwind rule may take.
 const EXPRESSION_LIMIT: u32 = 1000;
 
+/// States of the stack of one function.
+const MOST_SLOTS: usize = 64;
+
 /// How to find a register of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegisterRule<'d> {
@@ -94,18 +97,44 @@ impl<'d> CallFrames<'d> {
         CallFrames { section, index }
     }
 
-    /// The rules in force at `pc`; `None` where the table says nothing.
-    pub fn row(&self, pc: Address) -> Option<UnwindRow<'d>> {
+    /// For each state of the stack in the function that starts at `function`: the register that CFA
+    /// is counted from, how far CFA is above it, and how far the saved return address is from CFA.
+    /// States with the return address still in LR are left out.
+    pub fn return_slots(&self, function: Address) -> Vec<(u16, i64, i64)> {
+        let mut slots = Vec::new();
+        let Some(fde) = self.entry_at(function) else { return slots };
+        let bases = gimli::BaseAddresses::default();
+        let mut context = UnwindContext::new();
+        let Ok(mut rows) = fde.rows(&self.section, &bases, &mut context) else { return slots };
+        while let Ok(Some(row)) = rows.next_row() {
+            let return_register = fde.cie().return_address_register();
+            let saved = row.registers().find(|(register, _)| *register == return_register);
+            if let gimli::CfaRule::RegisterAndOffset { register, offset } = row.cfa()
+                && let Some((_, gimli::RegisterRule::Offset(slot))) = saved
+                && !slots.contains(&(register.0, *offset, *slot))
+                && slots.len() < MOST_SLOTS
+            {
+                slots.push((register.0, *offset, *slot));
+            }
+        }
+        slots
+    }
+
+    fn entry_at(&self, pc: Address) -> Option<gimli::FrameDescriptionEntry<Slice<'d>>> {
         let after = self.index.partition_point(|(start, _, _)| *start <= pc.0);
-        let (start, end, offset) = *self.index.get(after.checked_sub(1)?)?;
+        let (_, end, offset) = *self.index.get(after.checked_sub(1)?)?;
         if pc.0 >= end {
             return None;
         }
         let bases = gimli::BaseAddresses::default();
-        let fde = self
-            .section
-            .fde_from_offset(&bases, offset.into(), DebugFrame::cie_from_offset)
-            .ok()?;
+        self.section.fde_from_offset(&bases, offset.into(), DebugFrame::cie_from_offset).ok()
+    }
+
+    /// The rules in force at `pc`; `None` where the table says nothing.
+    pub fn row(&self, pc: Address) -> Option<UnwindRow<'d>> {
+        let fde = self.entry_at(pc)?;
+        let bases = gimli::BaseAddresses::default();
+        let start = u32::try_from(fde.initial_address()).ok()? & !1;
         let mut context = UnwindContext::new();
         let row = fde
             .unwind_info_for_address(&self.section, &bases, &mut context, u64::from(pc.0))
@@ -219,6 +248,14 @@ mod tests {
         assert_eq!(body.rule(4), Some(&RegisterRule::Offset(-8)));
         assert_eq!(frames.row(Address(0x120)), None);
         assert_eq!(frames.row(Address(0xff)), None);
+    }
+
+    #[test]
+    fn return_slots_are_those_of_states_with_a_saved_return_address() {
+        let bytes = section();
+        let frames = CallFrames::new(&bytes);
+        assert_eq!(frames.return_slots(Address(0x100)), [(13, 8, -4)]);
+        assert_eq!(frames.return_slots(Address(0x200)), []);
     }
 
     #[test]

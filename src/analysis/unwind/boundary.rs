@@ -50,9 +50,12 @@ pub(super) fn cross(
 
     let mut registers = before_exception(&frame, &entry.registers);
     if frame.lazy {
-        // The values are still in the FPU: nothing in the handler has touched it.
-        copy_singles(stopped, &mut registers, 0..16);
-        registers.set(Register::FPSCR, stopped.get(Register::FPSCR));
+        // The values are still in the FPU: no handler has touched it, up to the innermost.
+        let live = inner.first().unwrap_or(context).frames.first();
+        if let Some(live) = live.map(|frame| &frame.registers) {
+            copy_singles(live, &mut registers, 0..16);
+            registers.set(Register::FPSCR, live.get(Register::FPSCR));
+        }
     }
     if exc_return.on_process_stack() {
         registers.set(Register::PSP, frame.registers.sp());

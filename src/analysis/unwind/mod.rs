@@ -165,8 +165,10 @@ fn searched(entry: &step::HandlerEntry, environment: &Environment<'_, '_>) -> Op
     registers.set(Register::SP, stack.start().0);
     registers.set(Register::XPSR, 0);
     let mut context = frames(&registers, None, 0, FoundBy::Scan, environment);
-    let first = context.frames.first_mut()?;
-    first.remark = Some("where the thread stopped is lost; its whole stack was searched".into());
+    if let Some(first) = context.frames.first_mut() {
+        let text = "where the thread stopped is lost; its whole stack was searched";
+        first.remark = Some(text.into());
+    }
     Some(context)
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Environment, UnwoundFrame};
 use crate::arch::cortex_m::exception::{Code, ExcReturn};
-use crate::arch::cortex_m::prologue::StackEffect;
+use crate::arch::cortex_m::prologue::{StackEffect, call_target};
 use crate::base::Address;
 use crate::snapshot::{Register, RegisterSet};
 use crate::symbols::CodeAddress;
@@ -76,6 +76,14 @@ pub(super) struct HandlerEntry {
 
 /// Words of stack that are searched for a return address.
 const SCAN_WORDS: u32 = 256;
+/// Words of a whole stack that are searched when the stack pointer is lost.
+const LONGEST_SCAN: u32 = 1 << 16;
+/// DWARF number of SP. AADWARF32 section 4.1.
+const STACK_POINTER: u16 = 13;
+/// Most bytes that hardware pushes: an extended frame with its alignment word.
+const LARGEST_FRAME: u32 = 0x6c;
+/// Candidates for the innermost frame when the program counter is lost.
+const SEARCH_CANDIDATES: usize = 64;
 /// Registers that a function must preserve: r4 to r11. AAPCS32 section 6.1.1.
 const CALLEE_SAVED: std::ops::RangeInclusive<u8> = 4..=11;
 /// FNC_RETURN: return from non-secure to secure code. DDI 0553 B3.16.
@@ -385,28 +393,92 @@ fn from_link_register(
 /// Searches the stack above `frame`.
 fn scan_from(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
     match frame.registers.sp() {
-        Some(sp) => scan(Address(sp), in_handler, environment),
+        Some(sp) => scan(Address(sp), SCAN_WORDS, in_handler, environment),
         None => Step::End(Some("the stack pointer is not known".into())),
     }
 }
 
-/// The nearest frame on the stack when the program counter is lost: a guess.
+/// A frame on the stack when the program counter is lost: a guess. Among the words that look like
+/// return addresses some are left from earlier calls, in arrays that were never written: the
+/// one from which unwind tables lead to the thread's start is taken, before others one whose
+/// callee's frame ends where the stack does; else the nearest.
 pub(super) fn search(
     registers: &RegisterSet,
     environment: &Environment<'_, '_>,
 ) -> Option<UnwoundFrame> {
     let sp = Address(registers.sp()?);
     // A stack that was overrun is searched from its start: what lies below is not its own.
-    let start = environment.thread_stack.map_or(sp, |stack| stack.start().max(sp));
-    match scan(start, false, environment) {
-        Step::Caller(frame) => Some(*frame),
-        _ => None,
+    let mut at = environment.thread_stack.map_or(sp, |stack| stack.start().max(sp));
+    // Nothing is known of where in the stack the thread was.
+    let words = environment.thread_stack.map_or(SCAN_WORDS, |stack| {
+        u32::try_from(stack.size() / 4).unwrap_or(u32::MAX).min(LONGEST_SCAN)
+    });
+    let mut homing = None;
+    let mut nearest = None;
+    for _ in 0..SEARCH_CANDIDATES {
+        let Step::Caller(found) = scan(at, words, false, environment) else { break };
+        at = Address(found.registers.sp()?);
+        if leads_home(&found, environment) {
+            if fills_the_stack(&found, registers, environment) {
+                return Some(*found);
+            }
+            homing.get_or_insert(*found);
+        } else {
+            nearest.get_or_insert(*found);
+        }
     }
+    homing.or(nearest)
 }
 
-/// Searches the stack upwards from `sp` for a word that a call could have left there.
-fn scan(sp: Address, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
-    for index in 0..SCAN_WORDS {
+/// Whether the function that `frame` called fits between it and the end of the stack. Hardware could
+/// not push its own frame there, so less room than that was left; and a frame that is counted from
+/// a callee-saved register must be where that register, in `live`, says.
+fn fills_the_stack(
+    frame: &UnwoundFrame,
+    live: &RegisterSet,
+    environment: &Environment<'_, '_>,
+) -> bool {
+    let callee = call_target(environment.memory, frame.pc.address());
+    let (Some(symbols), Some(stack), Some(callee), Some(above)) =
+        (environment.symbols, environment.thread_stack, callee, frame.registers.sp())
+    else {
+        return false;
+    };
+    // The word that was found stands just below `above`.
+    let slot = i64::from(above) - 4;
+    let start = i64::from(stack.start().0);
+    symbols.call_frames().return_slots(callee).into_iter().any(|(base, cfa, from_cfa)| {
+        let expected = slot - from_cfa - cfa;
+        if base == STACK_POINTER {
+            (start..=start + i64::from(LARGEST_FRAME)).contains(&expected)
+        } else {
+            dwarf_register(live, base).is_some_and(|value| i64::try_from(value) == Ok(expected))
+        }
+    })
+}
+
+/// Whether unwind tables alone lead from `frame` to where threads begin.
+fn leads_home(frame: &UnwoundFrame, environment: &Environment<'_, '_>) -> bool {
+    let mut frame = frame.clone();
+    for _ in 0..environment.max_frames {
+        let name = environment.function_name(frame.pc.lookup());
+        if name.is_some_and(|name| environment.outermost.contains(&name)) {
+            return true;
+        }
+        match caller(&mut frame, false, false, environment) {
+            Step::Caller(next) if matches!(next.found_by, FoundBy::Cfi | FoundBy::Exidx) => {
+                frame = *next;
+            }
+            Step::End(None) => return true,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Searches `words` words of the stack upwards from `sp` for a word that a call could have left there.
+fn scan(sp: Address, words: u32, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
+    for index in 0..words {
         let at = sp.wrapping_add(4 * i64::from(index));
         let top = environment.thread_stack.filter(|stack| stack.contains(sp));
         if top.is_some_and(|stack| !stack.contains(at)) {

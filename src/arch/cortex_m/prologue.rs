@@ -159,6 +159,23 @@ pub fn follows_call(memory: &dyn Memory, return_address: Address) -> bool {
     blx || bl()
 }
 
+/// Where the BL just before `return_address` (Thumb bit clear) leads to; `None` when there is
+/// another instruction. DDI 0403E A7.7.18, encoding T1.
+pub fn call_target(memory: &dyn Memory, return_address: Address) -> Option<Address> {
+    let first = u32::from(memory.read_u16(return_address.checked_sub(4)?).ok()?);
+    let second = u32::from(memory.read_u16(return_address.checked_sub(2)?).ok()?);
+    if first & 0xf800 != 0xf000 || second & 0xd000 != 0xd000 {
+        return None;
+    }
+    let s = first >> 10 & 1;
+    let i1 = !(second >> 13 ^ s) & 1;
+    let i2 = !(second >> 11 ^ s) & 1;
+    let offset = s << 24 | i1 << 23 | i2 << 22 | (first & 0x3ff) << 12 | (second & 0x7ff) << 1;
+    // Sign extension from bit 24.
+    let offset = ((offset << 7) as i32) >> 7;
+    Some(return_address.wrapping_add(i64::from(offset)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +215,16 @@ mod tests {
         let effect = scan(&[0xb510, 0xbf00, 0xbd10, 0xbf00]);
         assert_eq!(effect.depth, 8);
         assert_eq!(effect.saved, [(4, 8), (14, 4)]);
+    }
+
+    // Expected values: arm-none-eabi-objdump.
+    #[test]
+    fn call_target_is_computed_forwards_and_backwards() {
+        // At 0x100: bl to itself plus 4, bl 0x100 - 0x10, bl far ahead.
+        assert_eq!(call_target(&code(&[0xf000, 0xf800]), Address(0x104)), Some(Address(0x104)));
+        assert_eq!(call_target(&code(&[0xf7ff, 0xfff6]), Address(0x104)), Some(Address(0xf0)));
+        assert_eq!(call_target(&code(&[0xf001, 0xf87e]), Address(0x104)), Some(Address(0x1200)));
+        assert_eq!(call_target(&code(&[0xbf00, 0x4798]), Address(0x104)), None);
     }
 
     #[test]
