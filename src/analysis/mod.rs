@@ -87,8 +87,9 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
     report
 }
 
-/// Register sets for a core file's threads: of every RTOS thread, the crashed one first with the
-/// registers it had before the exception; then the handlers that run on top of it.
+/// Register sets for a core file's threads, so that any debugger unwinds them: where the crash
+/// happened first, with the registers it had before the exception; then what else ran, handlers
+/// under the number of their exception; then every other RTOS thread.
 pub fn thread_contexts(
     snapshot: &Snapshot,
     symbols: Option<&SymbolFile<'_>>,
@@ -96,7 +97,8 @@ pub fn thread_contexts(
     let core = Core::new(snapshot, symbols, &Options::default());
     let environment = core.environment();
     let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
-    threads::for_core_file(&contexts, core.kernel.as_ref())
+    let crashed = crash_context(&contexts, &environment, core.kernel.as_ref());
+    threads::for_core_file(&contexts, crashed, core.kernel.as_ref())
 }
 
 /// A snapshot with what is read from it once.

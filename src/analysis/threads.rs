@@ -52,28 +52,28 @@ pub(super) fn list(
 /// Register sets in the order of a core file: see [`super::thread_contexts`].
 pub(super) fn for_core_file(
     contexts: &[Context],
+    crashed: Option<usize>,
     kernel: Option<&KernelState>,
 ) -> Vec<ThreadRegisters> {
-    let registers_of =
-        |context: &Context| context.frames.first().map(|frame| frame.registers.clone());
     let threads = kernel.map_or(&[][..], |kernel| &kernel.threads);
-    let current = threads.iter().find(|thread| thread.current);
-    let mut listed = Vec::new();
-    let running = contexts.iter().find(|context| context.exception == 0);
-    if let Some(registers) = running.and_then(registers_of) {
-        listed.push(ThreadRegisters { id: current.map_or(1, |t| t.address.0), registers });
-    }
-    for thread in threads.iter().filter(|thread| !thread.current) {
-        if !thread.registers.is_empty() {
-            let registers = thread.registers.clone();
-            listed.push(ThreadRegisters { id: thread.address.0, registers });
-        }
-    }
-    for context in contexts.iter().filter(|context| context.exception != 0) {
-        if let Some(registers) = registers_of(context) {
-            listed.push(ThreadRegisters { id: u32::from(context.exception), registers });
-        }
-    }
+    let current = threads.iter().find(|thread| thread.current).map_or(1, |t| t.address.0);
+    // What ran, the crashed context first, then the thread, then handlers from the innermost out.
+    let mut ran: Vec<(usize, &Context)> = contexts.iter().enumerate().collect();
+    ran.sort_by_key(|(index, context)| (Some(*index) != crashed, context.exception != 0));
+    let mut listed: Vec<ThreadRegisters> = ran
+        .into_iter()
+        .filter_map(|(_, context)| {
+            let number = u32::from(context.exception);
+            let id = if number == 0 { current } else { number };
+            Some(ThreadRegisters { id, registers: context.frames.first()?.registers.clone() })
+        })
+        .collect();
+    let switched_out = threads.iter().filter(|thread| !thread.current);
+    let saved = switched_out.filter(|thread| !thread.registers.is_empty());
+    listed.extend(saved.map(|thread| ThreadRegisters {
+        id: thread.address.0,
+        registers: thread.registers.clone(),
+    }));
     listed
 }
 

@@ -21,7 +21,16 @@ fn check(id: &str) {
 
     let mut command = Command::new("gdb-multiarch");
     command.args(["-nx", "-batch"]).arg(file(case.elf())).arg(&core);
-    command.args(["-ex", "info threads", "-ex", "echo bt of the first\\n", "-ex", "bt"]);
+    command.args([
+        "-ex",
+        "set backtrace past-main on",
+        "-ex",
+        "info threads",
+        "-ex",
+        "echo bt of the first\\n",
+        "-ex",
+        "bt",
+    ]);
     command.args(["-ex", "echo all\\n", "-ex", "thread apply all bt"]);
     let text = run(command.env("LC_ALL", "C")).success("gdb-multiarch").unwrap();
     let (list, rest) = text.split_once("bt of the first\n").expect("a list of threads");
@@ -43,11 +52,8 @@ fn check(id: &str) {
         assert!(all.contains(&format!("LWP {thread})")), "{id}: thread {thread}\n{all}");
     }
 
-    // In a handler's crash the first thread is what the handlers interrupted.
-    let threads = array(&report["threads"]);
-    let running = threads.iter().find(|thread| thread["current"] == true);
-    let thread = if case.mode() == "irq" { running } else { crashed(&report) };
-    let frames = array(&thread.expect("a crashed thread")["frames"]);
+    // The first is where the crash happened, be it in a thread or in a handler.
+    let frames = array(&crashed(&report).expect("a crashed thread")["frames"]);
     // The PC stands behind the `svc` of a panic, where what was inlined around it has ended.
     let inlined = frames.iter().take_while(|f| case.mode() == "panic" && f["inlined"] == true);
     let expected = functions(&frames[inlined.count()..]);
