@@ -9,5 +9,6 @@ mod gdb;
 mod live;
 mod plain;
 mod support;
+mod synthetic;
 mod tidy;
 mod vector;
