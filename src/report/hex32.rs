@@ -4,6 +4,7 @@ use crate::base::Address;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A 32-bit value that is written as `"0x2000a298"`, always ten characters.
@@ -58,7 +59,7 @@ impl<'de> Deserialize<'de> for Hex32 {
 
 /// Named 32-bit values that keep their order: an object in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registers(pub Vec<(String, Hex32)>);
+pub struct Registers(pub Vec<(Cow<'static, str>, Hex32)>);
 
 impl Registers {
     /// The value called `name`.
@@ -72,7 +73,7 @@ impl Registers {
     }
 }
 
-impl<N: Into<String>> FromIterator<(N, u32)> for Registers {
+impl<N: Into<Cow<'static, str>>> FromIterator<(N, u32)> for Registers {
     fn from_iter<I: IntoIterator<Item = (N, u32)>>(pairs: I) -> Self {
         Registers(pairs.into_iter().map(|(name, value)| (name.into(), Hex32(value))).collect())
     }

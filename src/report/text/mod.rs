@@ -89,7 +89,7 @@ fn fault(page: &mut Page, report: &Report) {
     for (name, value) in &fault.registers.0 {
         let bits: Vec<_> = fault.bits.iter().filter(|bit| bit.register == *name).collect();
         // Registers without a set bit and without news are for the full report.
-        let telling = matches!(name.as_str(), "CFSR" | "HFSR" | "ICSR" | "SHCSR")
+        let telling = matches!(name.as_ref(), "CFSR" | "HFSR" | "ICSR" | "SHCSR")
             || !bits.is_empty()
             || fault.address == Some(*value);
         if !telling && !page.style().full {
