@@ -1,9 +1,10 @@
 //! Whether an ELF is that of the firmware in a dump.
 //!
 //! GNU build IDs decide where both sides have one. Else captured bytes of code, vectors and
-//! constants are compared with the file's: flash does not change, so a difference is a proof.
+//! constants are compared with the file's: flash does not change, so more than a few different bytes
+//! are a proof.
 
-use crate::base::{Address, Memory, hex};
+use crate::base::{Address, hex};
 use crate::snapshot::Snapshot;
 use crate::symbols::SymbolFile;
 
@@ -49,39 +50,99 @@ pub fn compare(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
 }
 
 fn compare_contents(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
-    let mut equal = 0u64;
+    let mut compared = Compared::default();
     for section in symbols.image().allocated_sections() {
         let Some(bytes) = section.bytes.filter(|_| !section.is_ram()) else { continue };
         for segment in snapshot.memory.segments() {
             let Some(shared) = section.range.intersection(segment.range()) else { continue };
-            let mut captured = vec![0; usize::try_from(shared.size()).unwrap_or(0)];
-            if snapshot.memory.read(shared.start(), &mut captured).is_err() {
-                continue;
+            let held = snapshot.memory.slice_from(shared.start()).unwrap_or(&[]);
+            let skip = shared.start().0.saturating_sub(section.range.start().0);
+            let file = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)).unwrap_or(&[]);
+            let size = usize::try_from(shared.size()).unwrap_or(usize::MAX);
+            let blocks = held.chunks(BLOCK).zip(file.chunks(BLOCK)).take(size.div_ceil(BLOCK));
+            for (index, (dump, file)) in blocks.enumerate() {
+                let rest = size.saturating_sub(index.saturating_mul(BLOCK));
+                let at = shared.start().wrapping_add(i64::try_from(index * BLOCK).unwrap_or(0));
+                compared.block(at, section.name, dump.get(..rest).unwrap_or(dump), file);
             }
-            let skip = (shared.start().0 - section.range.start().0) as usize;
-            let file = bytes.get(skip..).unwrap_or(&[]);
-            if let Some(at) = captured.iter().zip(file).position(|(a, b)| a != b) {
-                let address = shared.start().wrapping_add(at as i64);
-                return different(address, section.name, &captured, file, at);
-            }
-            equal += shared.size();
-            if equal >= MOST {
-                return Match::Contents { bytes: equal };
+            if compared.equal >= MOST {
+                break;
             }
         }
     }
-    if equal >= FEWEST { Match::Contents { bytes: equal } } else { Match::Unknown }
+    compared.verdict()
 }
 
-fn different(address: Address, section: &str, dump: &[u8], file: &[u8], at: usize) -> Match {
-    let excerpt = |bytes: &[u8]| {
-        let end = bytes.len().min(at.saturating_add(4));
-        hex::encode(bytes.get(at..end).unwrap_or(&[]))
-    };
-    let why = format!(
-        "flash at {address} (section {section}) holds {} in the dump and {} in the ELF",
-        excerpt(dump),
-        excerpt(file)
-    );
-    Match::Different { why }
+/// Bytes that are compared at once.
+const BLOCK: usize = 16;
+/// Of so many equal bytes one may differ: a debugger's breakpoints, patched words.
+const TOLERATED: u64 = 50;
+
+/// A comparison in progress.
+#[derive(Default)]
+struct Compared {
+    equal: u64,
+    different: u64,
+    first: Option<String>,
+}
+
+impl Compared {
+    fn block(&mut self, at: Address, section: &str, dump: &[u8], file: &[u8]) {
+        let differs = dump.iter().zip(file).filter(|(a, b)| a != b).count() as u64;
+        let blank = |byte: u8| dump.iter().all(|b| *b == byte);
+        // Tools fill what they cannot read with zeros, and erased flash is all ones.
+        if differs > 0 && (blank(0) || blank(0xff)) {
+            return;
+        }
+        self.equal += dump.len().min(file.len()) as u64 - differs;
+        self.different += differs;
+        if differs > 0 {
+            self.first.get_or_insert_with(|| {
+                let (dump, file) = (hex::encode(dump), hex::encode(file));
+                format!(
+                    "flash at {at} (section {section}) holds {dump} in the dump, {file} in the ELF"
+                )
+            });
+        }
+    }
+
+    fn verdict(self) -> Match {
+        match self.first {
+            Some(why) if self.different > self.equal / TOLERATED => Match::Different { why },
+            _ if self.equal >= FEWEST => Match::Contents { bytes: self.equal },
+            _ => Match::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Address = Address(0x100);
+
+    #[test]
+    fn unread_pages_and_breakpoints_are_no_difference() {
+        let mut compared = Compared::default();
+        for _ in 0..100 {
+            compared.block(AT, "text", &[1; 16], &[1; 16]);
+        }
+        compared.block(AT, "text", &[0; 16], &[1; 16]);
+        compared.block(AT, "text", &[0xff; 16], &[1; 16]);
+        let mut patched = [1; 16];
+        patched[3] = 0xbe;
+        compared.block(AT, "text", &patched, &[1; 16]);
+        assert_eq!(compared.verdict(), Match::Contents { bytes: 1615 });
+    }
+
+    #[test]
+    fn other_code_is_a_difference() {
+        let mut compared = Compared::default();
+        for _ in 0..10 {
+            compared.block(AT, "text", &[1; 16], &[1; 16]);
+        }
+        compared.block(AT, "text", &[2; 16], &[1; 16]);
+        assert!(matches!(compared.verdict(), Match::Different { .. }));
+        assert_eq!(Compared::default().verdict(), Match::Unknown);
+    }
 }

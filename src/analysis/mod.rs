@@ -13,11 +13,11 @@ mod variables;
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
 use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState};
-use crate::base::{Memory, Overlay, hex};
+use crate::base::{AddressRange, Memory, Overlay, hex};
 use crate::issue;
 use crate::report::{
-    Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA, Severity,
-    SymbolMatch,
+    Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
+    Severity, SymbolMatch,
 };
 use crate::rtos::{self, KernelState};
 use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
@@ -25,10 +25,15 @@ use crate::symbols::SymbolFile;
 use cause::Scene;
 use unwind::{Context, Environment};
 
+/// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
+const LONGEST_BACKTRACE: usize = 512;
+/// Ranges that are not captured and get a note of their own.
+const MOST_GAPS: usize = 8;
+
 /// How much to look at.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Most frames of one backtrace.
+    /// Most frames of one backtrace that are shown.
     pub max_frames: usize,
     /// Collect arguments and locals of every frame.
     pub locals: bool,
@@ -36,35 +41,45 @@ pub struct Options {
     pub globals: bool,
     /// Path of the symbol file, as the report shows it.
     pub symbol_path: Option<String>,
-    /// Take the symbol file although it does not belong to the dump.
-    pub force: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { max_frames: 128, locals: true, globals: true, symbol_path: None, force: false }
+        Options { max_frames: 128, locals: true, globals: true, symbol_path: None }
     }
 }
 
 /// Explains a crash as far as `snapshot` and `symbols` allow.
 pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &Options) -> Report {
     let mut notes = Notes::default();
-    let core = Core::new(snapshot, symbols, options);
-    remark_on_input(snapshot, symbols, &mut notes);
+    let core = Core::new(snapshot, symbols);
+    let matched = symbols.map(|symbols| matching::compare(snapshot, symbols));
+    remark_on_input(snapshot, symbols, matched.as_ref(), &mut notes);
     core.remark_on_kernel(&mut notes);
 
     let environment = core.environment();
     let contexts = unwind::contexts(&core.registers(), &environment, &mut notes);
-    let crashed = crash_context(&contexts, &environment, core.kernel.as_ref());
+    let crashed = crash_context(&contexts, &environment);
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
         crashed,
         kernel: core.kernel.as_ref(),
+        handler: fault_handler(&contexts),
         reason: cause::fatal_reason(&contexts, &environment),
     };
-    let finding = cause::explain(&scene);
-    let fault = explain_fault(&core.system, &contexts, crashed);
+    let mut finding = cause::explain(&scene);
+    let most = match matched {
+        Some(matching::Match::Different { .. }) => Confidence::Possible,
+        Some(matching::Match::Unknown) => Confidence::Likely,
+        _ => Confidence::Certain,
+    };
+    finding.cause.confidence = finding.cause.confidence.min(most);
+    let fault = explain_fault(
+        &core.system,
+        &contexts,
+        scene.handler.or(crashed.and_then(|c| c.checked_sub(1))),
+    );
     let threads = threads::list(&scene, snapshot, options, &mut notes);
     let globals = match symbols {
         Some(symbols) if options.globals => variables::globals(symbols, &*core.memory),
@@ -76,7 +91,11 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
         category: finding.category,
         cause: finding.cause,
         device: device(snapshot, &core),
-        symbols: symbols.map(|s| symbol_match(snapshot, s, options)).into_iter().collect(),
+        symbols: symbols
+            .zip(matched.as_ref())
+            .map(|(symbols, matched)| symbol_match(symbols, matched, options))
+            .into_iter()
+            .collect(),
         fault,
         threads,
         globals,
@@ -94,10 +113,10 @@ pub fn thread_contexts(
     snapshot: &Snapshot,
     symbols: Option<&SymbolFile<'_>>,
 ) -> Vec<ThreadRegisters> {
-    let core = Core::new(snapshot, symbols, &Options::default());
+    let core = Core::new(snapshot, symbols);
     let environment = core.environment();
     let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
-    let crashed = crash_context(&contexts, &environment, core.kernel.as_ref());
+    let crashed = crash_context(&contexts, &environment);
     threads::for_core_file(&contexts, crashed, core.kernel.as_ref())
 }
 
@@ -108,22 +127,17 @@ struct Core<'a, 'd> {
     memory: Box<dyn Memory + 'a>,
     system: SystemState,
     kernel: Option<KernelState>,
-    max_frames: usize,
 }
 
 impl<'a, 'd> Core<'a, 'd> {
-    fn new(
-        snapshot: &'a Snapshot,
-        symbols: Option<&'a SymbolFile<'d>>,
-        options: &Options,
-    ) -> Core<'a, 'd> {
+    fn new(snapshot: &'a Snapshot, symbols: Option<&'a SymbolFile<'d>>) -> Core<'a, 'd> {
         let memory: Box<dyn Memory + 'a> = match symbols {
             Some(symbols) => Box::new(Overlay { first: &snapshot.memory, second: symbols }),
             None => Box::new(&snapshot.memory),
         };
         let system = SystemState::read(&snapshot.memory);
         let kernel = symbols.and_then(|symbols| rtos::read(&*memory, symbols));
-        Core { snapshot, symbols, memory, system, kernel, max_frames: options.max_frames }
+        Core { snapshot, symbols, memory, system, kernel }
     }
 
     /// The registers of the stopped CPU; of the first thread where only threads are known.
@@ -145,7 +159,7 @@ impl<'a, 'd> Core<'a, 'd> {
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
             outermost: kernel.map_or(&[], |kernel| kernel.outermost),
             thread_stack: current.and_then(|thread| thread.stack),
-            max_frames: self.max_frames,
+            max_frames: LONGEST_BACKTRACE,
         }
     }
 
@@ -160,33 +174,31 @@ impl<'a, 'd> Core<'a, 'd> {
 }
 
 /// The context in which the crash happened: what the innermost fault handler interrupted. Without
-/// a fault, where the firmware's own fatal path was entered. `None` when nothing crashed.
-fn crash_context(
-    contexts: &[Context],
-    environment: &Environment<'_, '_>,
-    kernel: Option<&KernelState>,
-) -> Option<usize> {
-    let scene = Scene { environment, contexts, crashed: None, kernel, reason: None };
-    let entered_by_fault =
-        contexts.iter().position(|context| exception::is_fault(context.exception));
-    if let Some(handler) = entered_by_fault {
-        // The frame may be lost; then the handler is all there is.
-        return Some((handler + 1).min(contexts.len() - 1));
+/// a fault, where the firmware's own fatal path was entered. `None` when nothing crashed, and when
+/// what the fault handler interrupted is lost.
+fn crash_context(contexts: &[Context], environment: &Environment<'_, '_>) -> Option<usize> {
+    if let Some(handler) = fault_handler(contexts) {
+        return Some(handler + 1).filter(|index| *index < contexts.len());
     }
-    let fatal = contexts.iter().position(|context| scene.is_fatal(context))?;
+    let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
     // An SVC carries the panic of the code below it.
     let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == 11);
     Some(if raised_by_svc && fatal + 1 < contexts.len() { fatal + 1 } else { fatal })
 }
 
+/// The innermost context that handles a fault.
+fn fault_handler(contexts: &[Context]) -> Option<usize> {
+    contexts.iter().position(|context| exception::is_fault(context.exception))
+}
+
 fn explain_fault(
     system: &SystemState,
     contexts: &[Context],
-    crashed: Option<usize>,
+    handler: Option<usize>,
 ) -> Option<Fault> {
     let registers: crate::report::Registers =
         system.iter().map(|(register, value)| (register.name, value)).collect();
-    let handler = crashed.and_then(|index| contexts.get(index.checked_sub(1)?));
+    let handler = handler.and_then(|index| contexts.get(index));
     let exc_return = handler.and_then(Context::exc_return);
     if registers.is_empty() && exc_return.is_none() {
         return None;
@@ -243,8 +255,12 @@ fn device(snapshot: &Snapshot, core: &Core<'_, '_>) -> Device {
     }
 }
 
-fn symbol_match(snapshot: &Snapshot, symbols: &SymbolFile<'_>, options: &Options) -> SymbolMatch {
-    let matched = match matching::compare(snapshot, symbols) {
+fn symbol_match(
+    symbols: &SymbolFile<'_>,
+    matched: &matching::Match,
+    options: &Options,
+) -> SymbolMatch {
+    let matched = match matched {
         matching::Match::BuildId => MatchKind::BuildId,
         matching::Match::Contents { .. } => MatchKind::Contents,
         matching::Match::Unknown => MatchKind::None,
@@ -273,17 +289,50 @@ fn memory_ranges(snapshot: &Snapshot) -> Vec<MemoryRange> {
     held.chain(missing).collect()
 }
 
+/// Ranges that were asked for and are not there, neighbours joined. Registers of the System Control
+/// Space that a core does not have are no loss.
+fn missing(snapshot: &Snapshot) -> Vec<(AddressRange, &str)> {
+    let mut gaps: Vec<_> = snapshot.memory.gaps().iter().collect();
+    gaps.sort_by_key(|gap| gap.range);
+    let mut joined: Vec<(AddressRange, &str)> = Vec::new();
+    for gap in gaps.into_iter().filter(|gap| gap.range.start().0 < 0xe000_0000) {
+        if let Some((range, reason)) = joined.last_mut()
+            && *reason == gap.reason
+            && u64::from(gap.range.start().0) <= range.end()
+        {
+            let end = range.end().max(gap.range.end());
+            let size = end.saturating_sub(u64::from(range.start().0));
+            *range = AddressRange::new(range.start(), size).unwrap_or(*range);
+        } else {
+            joined.push((gap.range, gap.reason.as_str()));
+        }
+    }
+    joined
+}
+
 /// Notes on what the dump or the symbols lack altogether.
-fn remark_on_input(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, notes: &mut Notes) {
+fn remark_on_input(
+    snapshot: &Snapshot,
+    symbols: Option<&SymbolFile<'_>>,
+    matched: Option<&matching::Match>,
+    notes: &mut Notes,
+) {
     for remark in &snapshot.remarks {
         notes.add(Severity::Warning, "dump", remark.as_str());
     }
     if snapshot.origin.complete == Some(false) {
-        notes.add(
-            Severity::Warning,
-            "capture_incomplete",
-            "the capture was interrupted: memory that was planned later is missing",
-        );
+        let text = "some of the memory that was asked for is not in the dump";
+        notes.add(Severity::Warning, "capture_incomplete", text);
+    }
+    let missing = missing(snapshot);
+    for (range, reason) in missing.iter().take(MOST_GAPS) {
+        let text = format!("{range} is not captured: {reason}");
+        notes.add_at(Severity::Warning, "not_captured", range.start(), text);
+    }
+    let more = missing.len().saturating_sub(MOST_GAPS);
+    if more > 0 {
+        let text = format!("{more} more ranges are not captured; the full report lists them");
+        notes.add(Severity::Warning, "not_captured", text);
     }
     match symbols {
         None => notes.add(
@@ -299,9 +348,25 @@ fn remark_on_input(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, notes:
                     "the ELF has no debug information: no lines and no variables (build with -g)",
                 );
             }
-            if let matching::Match::Different { why } = matching::compare(snapshot, symbols) {
-                let text = format!("the ELF is not that of this dump, and was forced: {why}");
-                notes.add(Severity::Error, "symbols_forced", text);
+            if symbols.split_dwarf_units() > 0 {
+                notes.add(
+                    Severity::Warning,
+                    "split_dwarf",
+                    "some debug information is in .dwo files, which are not read (-gsplit-dwarf)",
+                );
+            }
+            match matched {
+                Some(matching::Match::Different { why }) => {
+                    let text = format!("the ELF is not that of this dump, and was forced: {why}");
+                    notes.add(Severity::Error, "symbols_forced", text);
+                }
+                Some(matching::Match::Unknown) => notes.add(
+                    Severity::Warning,
+                    "symbols_unmatched",
+                    "the dump holds nothing by which the ELF could be checked: names and lines \
+                     are right only if it is that of the very build that crashed",
+                ),
+                _ => {}
             }
         }
     }

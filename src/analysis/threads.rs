@@ -163,7 +163,7 @@ fn stored<'a>(
     snapshot.threads.iter().skip(1).filter(in_thread_mode).map(move |stored| {
         let mut thread = Thread {
             id: Hex32(stored.id).to_string(),
-            name: format!("thread {}", stored.id),
+            name: format!("thread {}", Hex32(stored.id)),
             state: "unknown".into(),
             ..Thread::default()
         };
@@ -220,7 +220,12 @@ fn fill(scene: &Scene<'_, '_>, thread: &mut Thread, context: &Context, options: 
         thread.registers = shown(&first.registers);
     }
     thread.unwind_ended = context.ended.clone();
-    for (index, frame) in context.frames.iter().enumerate() {
+    let shown_frames = context.frames.iter().take(options.max_frames);
+    let hidden = context.frames.len().saturating_sub(options.max_frames);
+    if hidden > 0 {
+        thread.unwind_ended = Some(format!("{hidden} more frames are not shown"));
+    }
+    for (index, frame) in shown_frames.enumerate() {
         let callers = context.frames.get(index..).unwrap_or(&[]);
         add_frame(scene, &mut thread.frames, frame, callers, options);
     }

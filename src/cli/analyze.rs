@@ -71,7 +71,6 @@ impl AnalyzeArgs {
             // Text shows globals only in full; not computing them keeps it fast.
             globals: self.json || self.full,
             symbol_path: self.elf.as_ref().map(|path| path.display().to_string()),
-            force: self.force,
             ..Options::default()
         };
         let report = analyze(&snapshot, symbols.as_ref(), &options);

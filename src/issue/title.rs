@@ -8,12 +8,12 @@ use crate::report::{Category, Frame, Report, Thread};
 /// qualified by that handler.
 pub fn title(report: &Report, qualifier: Option<&str>) -> String {
     let kind = kind(report);
-    let thread = report
-        .threads
-        .iter()
-        .find(|thread| thread.crashed)
-        .or_else(|| report.threads.iter().find(|thread| thread.state == "handler"))
-        .or_else(|| report.threads.iter().find(|thread| thread.current));
+    let find = |wanted: fn(&Thread) -> bool| report.threads.iter().find(|thread| wanted(thread));
+    let halted = report.category == Category::DebuggerHalted;
+    let thread = find(|thread| thread.crashed)
+        // Nothing crashed: what runs. After a fault whose origin is lost nothing is to be named.
+        .or_else(|| find(|thread| thread.state == "handler").filter(|_| halted))
+        .or_else(|| find(|thread| thread.current).filter(|_| halted));
     let mut title = match thread.and_then(place) {
         Some(place) => format!("{kind} at {place}"),
         None => kind.to_string(),

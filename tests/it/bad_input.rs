@@ -242,7 +242,7 @@ fn regions_that_make_no_sense_are_usage_errors() {
 fn explain(bytes: &[u8], symbols: &SymbolFile<'_>, globals: bool) -> bool {
     match format::open(bytes) {
         Ok(snapshot) => {
-            let options = Options { force: true, max_frames: 32, globals, ..Options::default() };
+            let options = Options { max_frames: 32, globals, ..Options::default() };
             let report = analysis::analyze(&snapshot, Some(symbols), &options);
             !report.title.is_empty()
         }

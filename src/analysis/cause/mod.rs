@@ -8,6 +8,8 @@ mod software;
 mod stack;
 mod status;
 
+pub(super) use software::is_fatal;
+
 use super::describe::describe;
 use super::unwind::{Context, Environment, FoundBy};
 use super::variables::{self, FrameState};
@@ -28,6 +30,8 @@ pub(super) struct Scene<'a, 'd> {
     /// Index of the context in which the crash happened; `None` when nothing crashed.
     pub(super) crashed: Option<usize>,
     pub(super) kernel: Option<&'a KernelState>,
+    /// Index of the innermost fault handler.
+    pub(super) handler: Option<usize>,
     /// Why the kernel says it gave up.
     pub(super) reason: Option<FatalReason>,
 }
@@ -92,7 +96,7 @@ pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
         status::from_registers,
     ];
     let found = rules.iter().find_map(|rule| rule(scene));
-    found.unwrap_or_else(|| software::halted(scene))
+    found.or_else(|| status::origin_lost(scene)).unwrap_or_else(|| software::halted(scene))
 }
 
 impl Scene<'_, '_> {

@@ -1,10 +1,11 @@
 //! Crashes that the firmware declared itself, and targets that did not crash.
 
-use super::{Finding, Scene};
+use super::{Environment, Finding, Scene};
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::issue::{is_assert, is_fatal_path, is_machinery, is_panic};
 use crate::report::{Category, Confidence};
+use crate::rtos::FatalReason;
 
 /// SVCall, by which Zephyr raises an oops or a panic from thread mode on Armv7-M and later.
 const SVCALL: u16 = 11;
@@ -29,19 +30,23 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
             .because(format!("{function} is in the backtrace")),
         );
     }
+    if scene.reason == Some(FatalReason::SpuriousInterrupt) {
+        let text = format!("An interrupt without a handler was taken{whereabouts}");
+        let found = Finding::new(Category::Panic, Confidence::Certain, text);
+        return Some(
+            found.because("the kernel's fatal error code says so").titled("Spurious Interrupt"),
+        );
+    }
     let panic = names().into_iter().find(|name| is_panic(name));
     let panic = panic.map(|function| format!("{function} is in the backtrace"));
     let svc = raised_by_svc.then(|| "the fatal error was raised by SVC".to_string());
     let fatal = scene.in_fatal_path(context).map(|f| format!("{f} is in the backtrace"));
     let evidence = panic.or(svc).or(fatal)?;
-    Some(
-        Finding::new(
-            Category::Panic,
-            Confidence::Certain,
-            format!("The firmware stopped itself with a panic in {at}{whereabouts}"),
-        )
-        .because(evidence),
-    )
+    let oops = scene.reason == Some(FatalReason::Oops);
+    let what = if oops { "raised a kernel oops" } else { "stopped itself with a panic" };
+    let text = format!("The firmware {what} in {at}{whereabouts}");
+    let found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
+    Some(if oops { found.titled("Oops") } else { found })
 }
 
 /// Nothing faulted: a debugger stopped the target. Says what runs and who waits for the CPU.
@@ -82,22 +87,8 @@ pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
 }
 
 impl Scene<'_, '_> {
-    /// Function names of every frame, inlined ones included, innermost first.
     fn names_with_inlined(&self, context: &super::Context) -> Vec<String> {
-        let Some(symbols) = self.environment.symbols else { return Vec::new() };
-        let mut names = Vec::new();
-        for frame in &context.frames {
-            let sources = symbols.frames_at(frame.pc);
-            if sources.is_empty() {
-                names.extend(
-                    symbols.symbol_at(frame.pc.lookup()).map(|(symbol, _)| symbol.name.to_string()),
-                );
-            }
-            names.extend(
-                sources.into_iter().filter_map(|source| source.function).map(str::to_string),
-            );
-        }
-        names
+        names_with_inlined(context, self.environment)
     }
 
     /// The innermost function that is not part of the machinery of asserting and panicking.
@@ -114,9 +105,28 @@ impl Scene<'_, '_> {
     fn in_fatal_path(&self, context: &super::Context) -> Option<String> {
         self.names_with_inlined(context).into_iter().find(|name| is_fatal_path(name))
     }
+}
 
-    /// Whether the code of `context` gave up by itself: an assertion, a panic, the fatal path.
-    pub(in crate::analysis) fn is_fatal(&self, context: &super::Context) -> bool {
-        self.names_with_inlined(context).iter().any(|name| is_machinery(name))
+/// Function names of every frame, inlined ones included, innermost first.
+fn names_with_inlined(context: &super::Context, environment: &Environment<'_, '_>) -> Vec<String> {
+    let Some(symbols) = environment.symbols else { return Vec::new() };
+    let mut names = Vec::new();
+    for frame in &context.frames {
+        let sources = symbols.frames_at(frame.pc);
+        if sources.is_empty() {
+            names.extend(
+                symbols.symbol_at(frame.pc.lookup()).map(|(symbol, _)| symbol.name.to_string()),
+            );
+        }
+        names.extend(sources.into_iter().filter_map(|source| source.function).map(str::to_string));
     }
+    names
+}
+
+/// Whether the code of `context` gave up by itself: an assertion, a panic, the fatal path.
+pub(in crate::analysis) fn is_fatal(
+    context: &super::Context,
+    environment: &Environment<'_, '_>,
+) -> bool {
+    names_with_inlined(context, environment).iter().any(|name| is_machinery(name))
 }

@@ -31,8 +31,11 @@ fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Fin
     if let Some(stack) = thread.and_then(|thread| thread.stack) {
         found = found.because(format!("the stack is {} bytes at {stack}", stack.size()));
     }
-    if let Some(high_water) = thread.and_then(|thread| thread.high_water) {
-        found = found.because(format!("{high_water} bytes of it were in use at most"));
+    let full = |thread: &&Thread| {
+        thread.high_water.zip(thread.stack).is_some_and(|(h, s)| u64::from(h) >= s.size())
+    };
+    if thread.filter(full).is_some() {
+        found = found.because("all of it was in use");
     }
     found
 }
@@ -140,7 +143,6 @@ fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 /// The kernel itself checked the stack and gave up.
 fn by_kernel(scene: &Scene<'_, '_>) -> Option<Finding> {
-    scene.crash_context()?;
     if scene.reason != Some(FatalReason::StackCheck) {
         return None;
     }

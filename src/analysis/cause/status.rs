@@ -9,6 +9,7 @@ use crate::arch::cortex_m::instruction::{Access, Instruction, register_name};
 use crate::base::Address;
 use crate::report::{Category, Confidence};
 use crate::snapshot::Register;
+use crate::symbols::CodeAddress;
 
 /// The core gave up: a fault while a fault of the highest priority was handled.
 pub(super) fn lockup(scene: &Scene<'_, '_>) -> Option<Finding> {
@@ -47,6 +48,21 @@ pub(super) fn double_fault(scene: &Scene<'_, '_>) -> Option<Finding> {
     Some(found.titled("Double Fault"))
 }
 
+/// A fault whose origin is not in the dump: the registers are all there is.
+pub(super) fn origin_lost(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let handler = scene.contexts.get(scene.handler?)?;
+    let name = exception::name(handler.exception);
+    let text = format!("{name}: what it interrupted is not in the dump");
+    let mut found = Finding::new(category(scene), Confidence::Likely, text);
+    for text in register_evidence(scene) {
+        found = found.because(text);
+    }
+    Some(found.because(
+        "the exception frame was not found: its stack is not captured, or PSP is not known and \
+         no ELF told where to search (capture with --elf)",
+    ))
+}
+
 /// Execution at an address that holds no code.
 pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
     let registers = scene.crash_registers()?;
@@ -60,7 +76,9 @@ pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
     }
     let caller = context.frames.get(1).map(|frame| scene.place(frame.pc.lookup()));
     let from = caller.as_ref().map(|caller| format!(", called from {caller}")).unwrap_or_default();
-    let summary = if is_code {
+    let summary = if scene.has("IACCVIOL") && !is_code && pc.0 >= NULL_PAGE {
+        format!("Jump to {pc}, where the MPU forbids execution{from}{}", scene.whereabouts())
+    } else if is_code {
         format!("Jump to {pc} without the Thumb bit{from}{}", scene.whereabouts())
     } else if pc.0 < NULL_PAGE && pc.0 & !1 == 0 {
         format!("Call through a null function pointer{from}{}", scene.whereabouts())
@@ -82,7 +100,9 @@ pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
 pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let context = scene.crash_context()?;
     let instruction = scene.instruction();
-    let place = scene.blamed(context).unwrap_or_else(|| "an unknown place".into());
+    let pc = scene.crash_pc();
+    let place = scene.blamed(context).or_else(|| pc.map(|pc| pc.to_string()));
+    let place = place.unwrap_or_else(|| "an unknown place".into());
     let whereabouts = scene.whereabouts();
     let (confidence, what) = usage(scene, instruction)
         .or_else(|| imprecise(scene))
@@ -96,7 +116,7 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
             "the PC {pc} is not the culprit: a write before it left the core's buffer later; \
              with ACTLR.DISDEFWBUF set the next one is precise"
         )),
-        Some(pc) => found.because(format!("the instruction at {pc} faulted")),
+        Some(pc) => found.because(format!("the instruction at {pc}{} faulted", line(scene, pc))),
         None => found,
     };
     for text in register_evidence(scene) {
@@ -106,6 +126,16 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
         found = found.because(spell_access(scene, access));
     }
     Some(found)
+}
+
+/// ` (main.c:12)` for an address of code.
+fn line(scene: &Scene<'_, '_>, pc: Address) -> String {
+    let symbols = scene.environment.symbols;
+    let found = symbols.and_then(|symbols| symbols.line_at(CodeAddress::Instruction(pc)));
+    match found.and_then(|found| Some((found.file, found.line?))) {
+        Some((file, line)) => format!(" ({file}:{line})"),
+        None => String::new(),
+    }
 }
 
 /// UsageFault bits that say all by themselves.
@@ -226,14 +256,14 @@ fn refused_by(scene: &Scene<'_, '_>) -> &'static str {
     match taken(scene) {
         Some(4) => "MPU violation",
         Some(5) => "Bus error",
-        _ => "Refused access",
+        _ => "Invalid access",
     }
 }
 
 /// The exception that the crash raised.
 fn taken(scene: &Scene<'_, '_>) -> Option<u16> {
-    let handler = scene.crashed?.checked_sub(1)?;
-    scene.contexts.get(handler).map(|context| context.exception)
+    let before = scene.crashed.and_then(|crashed| crashed.checked_sub(1));
+    scene.contexts.get(scene.handler.or(before)?).map(|context| context.exception)
 }
 
 fn fallback(scene: &Scene<'_, '_>) -> String {

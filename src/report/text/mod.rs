@@ -36,7 +36,7 @@ fn cause(page: &mut Page, report: &Report) {
         Confidence::Likely => "likely",
         Confidence::Possible => "possible",
     };
-    page.field("Sure", Ink::Plain, sure);
+    page.field("Confidence", Ink::Plain, sure);
     for (index, evidence) in report.cause.evidence.iter().enumerate() {
         page.field(if index == 0 { "Evidence" } else { "" }, Ink::Plain, evidence);
     }
