@@ -97,6 +97,12 @@ impl CoredumpArgs {
         // Usage errors come before anything touches the target.
         let named = regions::named(&self.region, symbols.as_ref())?;
 
+        // A capture that cannot be kept is not begun.
+        if let Some(path) = &self.output {
+            files::check_writable(path)
+                .with_context(|| format!("writing coredump `{}`", path.display()))?;
+        }
+
         let cancel = cancel_on_interrupt();
         let mut target = self.connect(Arc::clone(&cancel))?;
         let result = self.capture(context, &mut target, symbols.as_ref(), named, &cancel);

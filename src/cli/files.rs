@@ -27,6 +27,23 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Fails as [`write_atomically`] would, before there is anything to lose.
+pub(super) fn check_writable(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|known| known.is_dir()) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if path.exists() {
+        return fs::OpenOptions::new().append(true).open(path).map(|_| ());
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    fs::File::create(&temporary)?;
+    fs::remove_file(&temporary)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

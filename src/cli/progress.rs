@@ -26,9 +26,7 @@ impl Bar {
         }
         if self.bar.is_none() && self.started.elapsed() > DELAY {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template(
-                "{wide_bar} {bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left",
-            );
+            let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}  {msg}");
             // The template is a constant; should it ever be wrong, the default one will do.
             self.bar = Some(match style {
                 Ok(style) => bar.with_style(style).with_elapsed(self.started.elapsed()),
@@ -38,6 +36,7 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
+            bar.set_message(pace(done, total, self.started.elapsed()));
         }
     }
 
@@ -46,5 +45,25 @@ impl Bar {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Rate and time left since the beginning: what a link gives is steady.
+fn pace(done: u64, total: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    let rate = done as f64 / seconds;
+    let left = if rate > 0.0 { total.saturating_sub(done) as f64 / rate } else { 0.0 };
+    format!("{:.0} KiB/s  {left:.0} s left", rate / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pace_is_that_of_the_whole_capture() {
+        let pace_now = pace(50 << 10, 150 << 10, Duration::from_secs(2));
+        assert_eq!(pace_now, "25 KiB/s  4 s left");
+        assert_eq!(pace(0, 100, Duration::ZERO), "0 KiB/s  0 s left");
     }
 }

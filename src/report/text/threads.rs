@@ -4,6 +4,9 @@ use super::super::{Frame, Report, Stack, Thread};
 use super::paint::{Ink, Page};
 use super::variables;
 
+/// Fewer frames of a recursion are written out.
+const FEWEST_FOLDED: usize = 2;
+
 /// A table of all threads.
 pub(super) fn overview(page: &mut Page, report: &Report) {
     if report.threads.is_empty() {
@@ -49,14 +52,27 @@ pub(super) fn backtraces(page: &mut Page, report: &Report) {
         if with_locals {
             registers(page, thread);
         }
-        for frame in &thread.frames {
-            self::frame(page, frame, with_locals);
+        let mut frames = thread.frames.as_slice();
+        while let Some((first, rest)) = frames.split_first() {
+            self::frame(page, first, with_locals);
+            frames = rest;
+            let more = recursions(first, rest);
+            if more > FEWEST_FOLDED && !page.style().full {
+                let text = format!("… {more} more frames of this recursion (--full shows them)");
+                page.wrapped("        ", Ink::Dim, &text);
+                frames = rest.get(more..).unwrap_or(&[]);
+            }
         }
         if let Some(reason) = &thread.unwind_ended {
             page.wrapped("      ", Ink::Dim, &format!("backtrace ends: {reason}"));
         }
         page.blank();
     }
+}
+
+/// How many of the next frames stand at the same place as `frame`.
+fn recursions(frame: &Frame, rest: &[Frame]) -> usize {
+    rest.iter().take_while(|next| next.pc == frame.pc && next.function == frame.function).count()
 }
 
 fn registers(page: &mut Page, thread: &Thread) {

@@ -68,6 +68,9 @@ impl GdbClient {
         address: &str,
         cancel: Option<Arc<AtomicBool>>,
     ) -> Result<GdbClient, TargetError> {
+        // GDB takes `:3333` for a port of this machine.
+        let local = address.strip_prefix(':').map(|port| format!("localhost:{port}"));
+        let address = local.as_deref().unwrap_or(address);
         let addresses = address.to_socket_addrs().map_err(|_| TargetError::NoAddress)?;
         let mut failed = TargetError::NoAddress;
         for address in addresses {
