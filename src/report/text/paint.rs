@@ -99,16 +99,19 @@ impl Page {
     }
 
     fn labelled(&mut self, indent: usize, label: &str, ink: Ink, text: &str) {
-        let width = LABEL.max(label.chars().count() + 1);
-        let lead = format!("{:indent$}{label:<width$}", "");
+        let mut lead = format!("{:indent$}{label:<LABEL$}", "");
+        if label.chars().nth(LABEL - 1).is_some() {
+            lead.push(' ');
+        }
         self.wrapped(&lead, ink, text);
     }
 
     /// `lead` and then `text`, whose further lines begin under its first.
     pub(super) fn wrapped(&mut self, lead: &str, ink: Ink, text: &str) {
+        // Names of threads and variables stand in it, which are no more to be trusted.
+        let mut lead = printable(lead);
         let column = lead.chars().count();
         let room = self.style.width.saturating_sub(column);
-        let mut lead = lead.to_string();
         for line in wrap(text, room) {
             let painted = self.painted(ink, line);
             self.text.push_str(lead.as_str());
@@ -132,12 +135,12 @@ impl Page {
 
 /// Text from a dump may hold anything: terminals must not act on it.
 fn printable(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(acts) {
         return text.to_string();
     }
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if acts(character) {
             let _ = write!(safe, "\\x{:02x}", u32::from(character));
         } else {
             safe.push(character);
@@ -146,24 +149,30 @@ fn printable(text: &str) -> String {
     safe
 }
 
-/// Breaks at spaces; a word that is too long stands alone.
+/// Whether a terminal would act on `character` and not show it: controls, line separators, and
+/// what turns the direction of writing (Unicode Standard 23.2).
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Breaks at spaces; a word that is too long stands alone. Time grows with the length of `text`.
 fn wrap(text: &str, room: usize) -> Vec<&str> {
-    if room < NARROWEST || text.chars().count() <= room {
+    if room < NARROWEST || text.chars().nth(room).is_none() {
         return vec![text];
     }
     let mut lines = Vec::new();
     let mut rest = text;
-    while rest.chars().count() > room {
-        let limit = rest.char_indices().nth(room).map_or(rest.len(), |(index, _)| index);
-        let cut = rest.get(..=limit).or(rest.get(..limit)).unwrap_or(rest);
-        let at = cut.rfind(' ').or_else(|| rest.find(' '));
-        match at {
-            Some(at) => {
-                lines.push(rest.get(..at).unwrap_or(rest));
-                rest = rest.get(at + 1..).unwrap_or("");
-            }
-            None => break,
-        }
+    // Where the character behind the last that fits begins; all fits when there is none.
+    while let Some((limit, behind)) = rest.char_indices().nth(room) {
+        let end = limit.saturating_add(behind.len_utf8());
+        let near = rest.get(..end).and_then(|line| line.rfind(' '));
+        let Some(at) = near.or_else(|| rest.find(' ')) else { break };
+        lines.push(rest.get(..at).unwrap_or(rest));
+        rest = rest.get(at.saturating_add(1)..).unwrap_or("");
     }
     lines.push(rest);
     lines
@@ -191,5 +200,21 @@ mod tests {
         let page = Page::new(Style { color: true, ..Style::default() });
         assert_eq!(page.painted(Ink::Plain, "a\x1b[2Jb"), "a\\x1b[2Jb");
         assert_eq!(page.painted(Ink::Strong, "x"), "\x1b[1mx\x1b[0m");
+        assert_eq!(page.painted(Ink::Plain, "a\u{202e}b\u{9b}"), "a\\x202eb\\x9b");
+    }
+
+    #[test]
+    fn control_characters_in_names_do_not_reach_the_terminal() {
+        let mut page = Page::new(Style::default());
+        page.wrapped("\x1b[2J = ", Ink::Plain, "1");
+        page.entry("a\nb", Ink::Plain, "2");
+        assert_eq!(page.finish(), "\\x1b[2J = 1\n  a\\x0ab        2\n");
+    }
+
+    #[test]
+    fn wrapping_of_a_long_text_takes_time_in_proportion() {
+        // Ten million characters: with time by the square this would take hours.
+        let text = "word ".repeat(2_000_000);
+        assert_eq!(wrap(&text, 40).len(), 250_000);
     }
 }
