@@ -13,6 +13,10 @@ type Slice<'d> = EndianSlice<'d, LittleEndian>;
 /// Steps that a DWARF expression in an unwind rule may take.
 const EXPRESSION_LIMIT: u32 = 1000;
 
+/// Longest entry, in bytes: those of the largest functions have a few thousand. An entry is gone
+/// through for every frame.
+const LONGEST_ENTRY: usize = 1 << 16;
+
 /// States of the stack of one function.
 const MOST_SLOTS: usize = 64;
 
@@ -88,6 +92,9 @@ impl<'d> CallFrames<'d> {
             else {
                 continue;
             };
+            if fde.entry_len().max(fde.cie().entry_len()) > LONGEST_ENTRY {
+                continue;
+            }
             // Entries of functions that the linker dropped stand at address 0.
             if start != 0 && length != 0 {
                 index.push((start & !1, (start & !1).saturating_add(length), fde.offset()));

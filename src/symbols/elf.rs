@@ -32,6 +32,10 @@ const MAX_COMPRESSION_RATIO: u64 = 1100;
 /// No debug section of a microcontroller program comes near this.
 const MAX_UNPACKED: u64 = 1 << 30;
 
+/// Longest name of anything, in bytes. Without a bound one forged string that others end in, or that
+/// many entries share, costs time and memory by the square of its length.
+const MAX_NAME: usize = 4096;
+
 /// Why bytes cannot serve as a symbol file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -440,11 +444,13 @@ fn read_words<const N: usize>(reader: &mut Reader<'_>) -> Result<[u32; N], Trunc
 /// The NUL-terminated string at `offset` of a string table, as far as it is UTF-8.
 pub(super) fn string_at(table: &[u8], offset: u32) -> &str {
     let bytes = usize::try_from(offset).ok().and_then(|start| table.get(start..));
-    utf8_prefix(bytes.and_then(|b| b.split(|byte| *byte == 0).next()).unwrap_or_default())
+    let bytes = bytes.and_then(|bytes| bytes.get(..MAX_NAME).or(Some(bytes))).unwrap_or_default();
+    utf8_prefix(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
-/// The part of `bytes` that is UTF-8: all of it in any honest file.
+/// The part of `bytes` that is UTF-8, all of it in any honest file, and not too long.
 pub(super) fn utf8_prefix(bytes: &[u8]) -> &str {
+    let bytes = bytes.get(..MAX_NAME).unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {

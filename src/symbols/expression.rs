@@ -15,7 +15,9 @@ use crate::base::{Address, Memory};
 use crate::symbols::CodeAddress;
 
 /// Operations of one expression.
-const MAX_OPERATIONS: u32 = 4096;
+const MAX_OPERATIONS: u32 = 1024;
+/// Bits of a value that is put together from registers and memory.
+const MAX_PIECES: u64 = 8 << 13;
 /// Expressions that need another one: frame base, value at entry, caller of the caller.
 const MAX_DEPTH: usize = 16;
 /// Expressions that one needs in all.
@@ -339,7 +341,8 @@ impl<'a, 'd> Evaluator<'a, 'd> {
     }
 
     fn assemble(&self, pieces: &[Piece<Slice<'d>>], size: u64) -> Place {
-        let whole = size.saturating_mul(8);
+        // A forged size would keep the pieces below busy for ever.
+        let whole = size.saturating_mul(8).min(MAX_PIECES);
         if let [Piece { size_in_bits: None, location, .. }] = pieces {
             match location {
                 Location::Address { address } => {
@@ -405,9 +408,6 @@ impl<'a, 'd> Evaluator<'a, 'd> {
                         Err(missing) => bits.push_missing(now, missing),
                     }
                     done = done.saturating_add(now);
-                    if bits.length() >= u64::from(u32::MAX) {
-                        break;
-                    }
                 }
             }
             Location::Value { value } => bits.push(&value_bytes(value), start, count),

@@ -8,6 +8,8 @@ use crate::symbols::CodeAddress;
 
 /// Rows of one unit; no honest unit has more.
 const MAX_ROWS: usize = 1 << 22;
+/// Rows for one address that are looked at.
+const MAX_SAME: usize = 256;
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl<'d> LineTable<'d> {
         let after = sequence.rows.partition_point(|row| row.address <= address);
         let last = sequence.rows.get(after.checked_sub(1)?)?;
         // Of several rows for one address the last that starts a statement counts.
-        let same = sequence.rows.get(..after)?.iter().rev();
+        let same = sequence.rows.get(..after)?.iter().rev().take(MAX_SAME);
         let mut same = same.take_while(|row| row.address == last.address);
         Some(same.find(|row| row.is_stmt && row.line != 0).unwrap_or(last))
     }

@@ -10,7 +10,7 @@ use crate::symbols::CodeAddress;
 /// Inlined calls and blocks within each other.
 const MAX_NESTING: usize = 64;
 /// Entries that are looked at for one address.
-const MAX_VISITS: usize = 1 << 20;
+const MAX_VISITS: usize = 1 << 17;
 
 /// A function or an inlined call, to ask for its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -16,6 +16,8 @@ const STT_FILE: u8 = 4;
 const STB_LOCAL: u8 = 0;
 const STB_GLOBAL: u8 = 1;
 const ENTRY_SIZE: usize = 16;
+/// Symbols below an address that may be looked at: one whose size is forged covers all behind it.
+const MAX_LOOK_BACK: usize = 4096;
 
 /// What a symbol names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,7 +173,7 @@ impl<'d> SymbolTable<'d> {
         let mut best: Option<&Symbol<'d>> = None;
         let mut label: Option<&Symbol<'d>> = None;
         let mut blocked = false;
-        let below = self.symbols.get(..end)?.iter().zip(&self.reach).rev();
+        let below = self.symbols.get(..end)?.iter().zip(&self.reach).rev().take(MAX_LOOK_BACK);
         for (symbol, reach) in below {
             let may_cover = *reach > u64::from(address.0);
             // A label inside a sized symbol that ends before the address says nothing either.

@@ -214,3 +214,45 @@ fn flipped_bytes_in_debug_sections_are_survived() {
         exercise(&flipped);
     }
 }
+
+#[test]
+fn forged_size_of_a_value_in_a_register_is_bounded() {
+    let bytes = fixture();
+    let image = ElfImage::parse(&bytes).unwrap();
+    let symbols = SymbolFile::new(&image);
+    let frame = AnyFrame(Address(0x100), AtStart(image.allocated_sections()));
+    let evaluator = expression::Evaluator::new(symbols.debug_info().unwrap(), &frame, 0, None);
+    // DW_OP_reg0; DW_OP_addr 0x20000000, DW_OP_piece 0xffffffff.
+    for location in [&[0x50][..], &[3, 0, 0, 0, 0x20, 0x93, 0xff, 0xff, 0xff, 0xff, 0x0f]] {
+        let location = gimli::EndianSlice::new(location, gimli::LittleEndian);
+        let value = gimli::AttributeValue::Exprloc(gimli::Expression(location));
+        // The number of registers that such a value would fill cannot be counted to.
+        let place = evaluator.place(&value, u64::MAX);
+        assert!(matches!(place, Place::Bits { .. }), "{place:?}");
+    }
+}
+
+#[test]
+fn symbol_with_a_forged_size_does_not_hide_those_behind_it() {
+    let mut bytes = fixture();
+    let first = {
+        let image = ElfImage::parse(&bytes).unwrap();
+        let (symbols, _) = image.section_of_type(2).unwrap();
+        symbols.as_ptr() as usize - bytes.as_ptr() as usize + 16
+    };
+    // `st_value` 0x100 and `st_size` 0xffffff00 of the first entry.
+    bytes[first + 4..first + 12].copy_from_slice(&[0, 1, 0, 0, 0, 0xff, 0xff, 0xff]);
+    let image = ElfImage::parse(&bytes).unwrap();
+    let symbols = SymbolFile::new(&image);
+    let main = symbols.symbol("main").unwrap().address;
+    assert_eq!(symbols.symbol_at(main).unwrap().0.name, "main");
+}
+
+#[test]
+fn name_without_an_end_is_cut() {
+    let table = vec![b'x'; 1 << 20];
+    assert_eq!(elf::string_at(&table, 5).len(), 4096);
+    assert_eq!(elf::string_at(b"\0ab\0", 1), "ab");
+    assert_eq!(elf::string_at(b"\0ab", 1), "ab");
+    assert_eq!(elf::string_at(b"\0ab", 9), "");
+}
