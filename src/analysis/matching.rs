@@ -31,6 +31,8 @@ pub enum Match {
 const FEWEST: u64 = 16;
 /// Bytes compared at most; a wrong ELF differs long before.
 const MOST: u64 = 4 << 20;
+/// Bytes looked at at most: sections of a forged ELF may all be in one place.
+const MOST_SEEN: u64 = MOST << 4;
 
 /// Compares `snapshot` with `symbols`.
 pub fn compare(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
@@ -53,8 +55,12 @@ fn compare_contents(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
     let mut compared = Compared::default();
     for section in symbols.image().allocated_sections() {
         let Some(bytes) = section.bytes.filter(|_| !section.is_ram()) else { continue };
-        for segment in snapshot.memory.segments() {
-            let Some(shared) = section.range.intersection(segment.range()) else { continue };
+        // Segments are sorted and do not overlap: those of the section follow each other.
+        let segments = snapshot.memory.segments();
+        let start = u64::from(section.range.start().0);
+        let first = segments.partition_point(|segment| segment.range().end() <= start);
+        for segment in segments.get(first..).unwrap_or_default() {
+            let Some(shared) = section.range.intersection(segment.range()) else { break };
             let held = snapshot.memory.slice_from(shared.start()).unwrap_or(&[]);
             let skip = shared.start().0.saturating_sub(section.range.start().0);
             let file = usize::try_from(skip).ok().and_then(|skip| bytes.get(skip..)).unwrap_or(&[]);
@@ -62,11 +68,13 @@ fn compare_contents(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
             let blocks = held.chunks(BLOCK).zip(file.chunks(BLOCK)).take(size.div_ceil(BLOCK));
             for (index, (dump, file)) in blocks.enumerate() {
                 let rest = size.saturating_sub(index.saturating_mul(BLOCK));
-                let at = shared.start().wrapping_add(i64::try_from(index * BLOCK).unwrap_or(0));
+                let at = shared
+                    .start()
+                    .wrapping_add(i64::try_from(index.saturating_mul(BLOCK)).unwrap_or(0));
                 compared.block(at, section.name, dump.get(..rest).unwrap_or(dump), file);
             }
-            if compared.equal >= MOST {
-                break;
+            if compared.equal >= MOST || compared.seen >= MOST_SEEN {
+                return compared.verdict();
             }
         }
     }
@@ -81,6 +89,8 @@ const TOLERATED: u64 = 50;
 /// A comparison in progress.
 #[derive(Default)]
 struct Compared {
+    /// With blocks that do not count.
+    seen: u64,
     equal: u64,
     different: u64,
     first: Option<String>,
@@ -89,13 +99,15 @@ struct Compared {
 impl Compared {
     fn block(&mut self, at: Address, section: &str, dump: &[u8], file: &[u8]) {
         let differs = dump.iter().zip(file).filter(|(a, b)| a != b).count() as u64;
+        let length = dump.len().min(file.len()) as u64;
+        self.seen = self.seen.saturating_add(length);
         let blank = |byte: u8| dump.iter().all(|b| *b == byte);
         // Tools fill what they cannot read with zeros, and erased flash is all ones.
         if differs > 0 && (blank(0) || blank(0xff)) {
             return;
         }
-        self.equal += dump.len().min(file.len()) as u64 - differs;
-        self.different += differs;
+        self.equal = self.equal.saturating_add(length.saturating_sub(differs));
+        self.different = self.different.saturating_add(differs);
         if differs > 0 {
             self.first.get_or_insert_with(|| {
                 let (dump, file) = (hex::encode(dump), hex::encode(file));

@@ -288,9 +288,12 @@ pub struct Note {
     pub address: Option<Hex32>,
 }
 
-/// Collects notes; a note that says the same twice is kept once.
+/// Collects notes; a note that says the same twice is kept once, and of very many the first.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(Vec<Note>);
+
+/// More than a report is read with; each costs a look at all before it.
+const MOST_NOTES: usize = 1024;
 
 impl Notes {
     /// Adds a note without an address.
@@ -311,7 +314,7 @@ impl Notes {
     }
 
     fn push(&mut self, note: Note) {
-        if !self.0.contains(&note) {
+        if self.0.len() < MOST_NOTES && !self.0.contains(&note) {
             self.0.push(note);
         }
     }
