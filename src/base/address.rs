@@ -23,6 +23,11 @@ impl Address {
         Address((i64::from(self.0).wrapping_add(offset)) as u32)
     }
 
+    /// Where word number `index` of those that begin here stands, modulo 2^32.
+    pub fn word(self, index: u32) -> Address {
+        Address(self.0.wrapping_add(index.wrapping_mul(4)))
+    }
+
     /// The address with the Thumb bit (bit 0) cleared.
     pub fn without_thumb_bit(self) -> Address {
         Address(self.0 & !1)
@@ -84,7 +89,8 @@ impl AddressRange {
 
     /// One past the last address, at most 2^32.
     pub fn end(self) -> u64 {
-        u64::from(self.start.0) + self.size
+        // Cannot saturate: the constructor admits no end beyond 2^32.
+        u64::from(self.start.0).saturating_add(self.size)
     }
 
     /// Whether the range holds no byte.
@@ -149,5 +155,7 @@ mod tests {
     fn wrapping_add_follows_the_target() {
         assert_eq!(Address(0).wrapping_add(-4), Address(0xffff_fffc));
         assert_eq!(Address(0xffff_fffc).wrapping_add(8), Address(4));
+        assert_eq!(Address(0xffff_fff8).word(3), Address(4));
+        assert_eq!(Address(8).wrapping_add(i64::MIN), Address(8));
     }
 }

@@ -161,7 +161,7 @@ fn main_stack(
     if fits(sp) {
         return (sp, None);
     }
-    let found = (0..32i64).map(|index| sp.wrapping_add(4 * index)).find(|at| fits(*at));
+    let found = (0..32).map(|index| sp.word(index)).find(|at| fits(*at));
     match found {
         Some(at) => (at, Some(format!("the exception frame was searched for and found at {at}"))),
         None => (sp, None),
@@ -198,14 +198,15 @@ fn recover(
     // A stack that was overrun has its frame below its start: allow for that.
     let near = stack.and_then(|stack| {
         let start = Address(stack.start().0.saturating_sub(256));
-        AddressRange::new(start, stack.size() + u64::from(stack.start().0 - start.0))
+        AddressRange::new(start, stack.end().saturating_sub(u64::from(start.0)))
     });
     let in_ram = |at: Address| {
         let section = environment.symbols.and_then(|symbols| symbols.section_at(at));
         section.is_none_or(|section| section.is_ram()) && at.is_aligned(8)
     };
-    let elsewhere =
-        |at: Address| in_ram(at) && entry_sp.is_none_or(|sp| at >= sp || sp.0 - at.0 > 4096);
+    let elsewhere = |at: Address| {
+        in_ram(at) && entry_sp.is_none_or(|sp| at >= sp || sp.0.saturating_sub(at.0) > 4096)
+    };
     let is_near = |at: &Address| near.is_some_and(|near| near.contains(*at));
     let fits =
         |at: &Address| is_frame(*at, exc_return, environment) && !is_thread_start(*at, environment);
@@ -222,7 +223,7 @@ fn recover(
         .filter(|stack| stack.size() <= THREAD_STACK_LIMIT)
         .ok_or("PSP is not in the dump and the current thread's stack is not known")?;
     let words = u32::try_from(near.size() / 8).unwrap_or(0);
-    let bottom_up = |index: u32| Address(near.start().0 & !7).wrapping_add(8 * i64::from(index));
+    let bottom_up = |index: u32| Address(near.start().0 & !7).word(index.wrapping_mul(2));
     // At the vector r0 to r3 and r12 still are what hardware pushed: that is the best proof.
     let innermost = context.frames.first().map(|frame| &frame.registers);
     let same = |at: &Address| {
@@ -266,7 +267,7 @@ fn handler_words(
         let count = (end.0.saturating_sub(start.0) / 4).min(SEARCH_WORDS);
         // From the vector inwards: the outermost frames were written first, at the crash.
         for index in 1..=count {
-            let at = end.wrapping_add(-4 * i64::from(index));
+            let at = end.word(index.wrapping_neg());
             words.extend(environment.memory.read_u32(at).ok());
         }
     }

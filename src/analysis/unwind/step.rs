@@ -6,7 +6,7 @@
 use super::{Environment, UnwoundFrame};
 use crate::arch::cortex_m::exception::{Code, ExcReturn};
 use crate::arch::cortex_m::prologue::{StackEffect, call_target};
-use crate::base::Address;
+use crate::base::{Address, AddressRange};
 use crate::snapshot::{Register, RegisterSet};
 use crate::symbols::CodeAddress;
 use crate::symbols::cfi::{self, CfaRule, RegisterRule, UnwindRow};
@@ -84,6 +84,8 @@ const STACK_POINTER: u16 = 13;
 const LARGEST_FRAME: u32 = 0x6c;
 /// Candidates for the innermost frame when the program counter is lost.
 const SEARCH_CANDIDATES: usize = 64;
+/// Frames that are unwound to choose among the candidates, all together.
+const SEARCH_STEPS: usize = 2048;
 /// Registers that a function must preserve: r4 to r11. AAPCS32 section 6.1.1.
 const CALLEE_SAVED: std::ops::RangeInclusive<u8> = 4..=11;
 /// FNC_RETURN: return from non-secure to secure code. DDI 0553 B3.16.
@@ -228,7 +230,8 @@ fn by_cfi(
             (double_register(*number), rule)
         {
             caller.set(low, memory.read_u32(cfa.wrapping_add(*offset)).ok());
-            caller.set(high, memory.read_u32(cfa.wrapping_add(*offset + 4)).ok());
+            let above = cfa.wrapping_add(*offset).wrapping_add(4);
+            caller.set(high, memory.read_u32(above).ok());
         }
     }
     let target = match row.rule(row.return_register) {
@@ -336,7 +339,8 @@ fn by_prologue(
     let mut caller = preserved(&frame.registers);
     let mut target = if innermost { frame.registers.lr() } else { None };
     for (number, depth) in &effect.saved {
-        let word = environment.memory.read_u32(cfa.wrapping_add(-i64::from(*depth))).ok();
+        let word =
+            environment.memory.read_u32(cfa.wrapping_add(i64::from(*depth).wrapping_neg())).ok();
         if *number == 14 {
             target = word;
         } else if CALLEE_SAVED.contains(number) {
@@ -413,12 +417,13 @@ pub(super) fn search(
     let words = environment.thread_stack.map_or(SCAN_WORDS, |stack| {
         u32::try_from(stack.size() / 4).unwrap_or(u32::MAX).min(LONGEST_SCAN)
     });
+    let mut steps = SEARCH_STEPS;
     let mut homing = None;
     let mut nearest = None;
     for _ in 0..SEARCH_CANDIDATES {
         let Step::Caller(found) = scan(at, words, false, environment) else { break };
         at = Address(found.registers.sp()?);
-        if leads_home(&found, environment) {
+        if leads_home(&found, &mut steps, environment) {
             if fills_the_stack(&found, registers, environment) {
                 return Some(*found);
             }
@@ -445,22 +450,26 @@ fn fills_the_stack(
         return false;
     };
     // The word that was found stands just below `above`.
-    let slot = i64::from(above) - 4;
-    let start = i64::from(stack.start().0);
+    let slot = Address(above).wrapping_add(-4);
+    let room = AddressRange::new(stack.start(), u64::from(LARGEST_FRAME).saturating_add(1));
     symbols.call_frames().return_slots(callee).into_iter().any(|(base, cfa, from_cfa)| {
-        let expected = slot - from_cfa - cfa;
+        let expected = slot.wrapping_add(from_cfa.wrapping_neg()).wrapping_add(cfa.wrapping_neg());
         if base == STACK_POINTER {
-            (start..=start + i64::from(LARGEST_FRAME)).contains(&expected)
+            room.is_some_and(|room| room.contains(expected))
         } else {
-            dwarf_register(live, base).is_some_and(|value| i64::try_from(value) == Ok(expected))
+            dwarf_register(live, base) == Some(u64::from(expected.0))
         }
     })
 }
 
-/// Whether unwind tables alone lead from `frame` to where threads begin.
-fn leads_home(frame: &UnwoundFrame, environment: &Environment<'_, '_>) -> bool {
+/// Whether unwind tables alone lead from `frame` to where threads begin, in no more than `steps`.
+fn leads_home(frame: &UnwoundFrame, steps: &mut usize, environment: &Environment<'_, '_>) -> bool {
     let mut frame = frame.clone();
     for _ in 0..environment.max_frames {
+        match steps.checked_sub(1) {
+            Some(left) => *steps = left,
+            None => return false,
+        }
         let name = environment.function_name(frame.pc.lookup());
         if name.is_some_and(|name| environment.outermost.contains(&name)) {
             return true;
@@ -479,7 +488,7 @@ fn leads_home(frame: &UnwoundFrame, environment: &Environment<'_, '_>) -> bool {
 /// Searches `words` words of the stack upwards from `sp` for a word that a call could have left there.
 fn scan(sp: Address, words: u32, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
     for index in 0..words {
-        let at = sp.wrapping_add(4 * i64::from(index));
+        let at = sp.word(index);
         let top = environment.thread_stack.filter(|stack| stack.contains(sp));
         if top.is_some_and(|stack| !stack.contains(at)) {
             break;
@@ -513,3 +522,6 @@ fn scan(sp: Address, words: u32, in_handler: bool, environment: &Environment<'_,
     }
     Step::End(Some("no return address is on the stack".into()))
 }
+
+#[cfg(test)]
+mod tests;
