@@ -6,6 +6,7 @@
 mod cause;
 mod describe;
 pub mod matching;
+mod room;
 mod threads;
 pub mod unwind;
 mod variables;
@@ -82,7 +83,7 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
     );
     let threads = threads::list(&scene, snapshot, options, &mut notes);
     let globals = match symbols {
-        Some(symbols) if options.globals => variables::globals(symbols, &*core.memory),
+        Some(symbols) if options.globals => variables::globals(symbols, &*core.memory, &mut notes),
         _ => Vec::new(),
     };
     let mut report = Report {
@@ -178,12 +179,13 @@ impl<'a, 'd> Core<'a, 'd> {
 /// what the fault handler interrupted is lost.
 fn crash_context(contexts: &[Context], environment: &Environment<'_, '_>) -> Option<usize> {
     if let Some(handler) = fault_handler(contexts) {
-        return Some(handler + 1).filter(|index| *index < contexts.len());
+        return handler.checked_add(1).filter(|index| *index < contexts.len());
     }
     let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
     // An SVC carries the panic of the code below it.
     let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == 11);
-    Some(if raised_by_svc && fatal + 1 < contexts.len() { fatal + 1 } else { fatal })
+    let outer = fatal.saturating_add(1);
+    Some(if raised_by_svc && outer < contexts.len() { outer } else { fatal })
 }
 
 /// The innermost context that handles a fault.

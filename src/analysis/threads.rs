@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::cause::Scene;
+use super::room::Room;
 use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
 use crate::arch::cortex_m::exception::{self, Code as _};
@@ -9,6 +10,10 @@ use crate::base::Address;
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread};
 use crate::rtos::{self, KernelState, State};
 use crate::snapshot::{Register, RegisterSet, Snapshot, ThreadRegisters};
+use crate::symbols::{CodeAddress, SymbolFile};
+
+/// Threads that a dump lists itself; kernels have a limit of their own.
+const MOST_STORED: usize = 512;
 
 /// Lists every thread and active handler: the crashed one first, then handlers, then the rest in
 /// the kernel's order.
@@ -18,32 +23,36 @@ pub(super) fn list(
     options: &Options,
     notes: &mut Notes,
 ) -> Vec<Thread> {
-    let mut threads: Vec<Thread> = scene
-        .contexts
-        .iter()
-        .enumerate()
-        .filter(|(_, context)| context.exception != 0)
-        .map(|(index, context)| handler(scene, index, context, options))
-        .collect();
+    let mut room = Room::new(options);
+    let mut threads = Vec::new();
+    for (index, context) in scene.contexts.iter().enumerate() {
+        if context.exception != 0 {
+            threads.push(handler(scene, index, context, &mut room));
+        }
+    }
     let thread_mode = scene.contexts.iter().position(|context| context.exception == 0);
     let running = thread_mode.and_then(|index| Some((index, scene.contexts.get(index)?)));
     let crashed = thread_mode.is_some() && thread_mode == scene.crashed;
     let known = scene.threads();
+    // Before the others, that these leave room for it.
+    let ours = known.iter().find(|thread| thread.current);
+    let mut ours = ours.map(|thread| current(scene, thread, running, crashed, &mut room));
     for thread in known {
         if thread.current {
-            threads.push(current(scene, thread, running, crashed, options));
+            threads.extend(ours.take());
         } else {
-            threads.push(switched_out(scene, thread, options, notes));
+            threads.push(switched_out(scene, thread, &mut room, notes));
         }
     }
     if !known.iter().any(|thread| thread.current)
         && let Some((_, context)) = running
     {
-        threads.push(nameless(scene, context, crashed, options));
+        threads.push(nameless(scene, context, crashed, &mut room));
     }
     if known.is_empty() {
-        threads.extend(stored(scene, snapshot, options));
+        stored(scene, snapshot, &mut room, &mut threads, notes);
     }
+    room.remark("locals", notes);
     // A stable sort keeps the kernel's order within each group.
     threads.sort_by_key(|thread| (!thread.crashed, thread.state != "handler"));
     threads
@@ -77,7 +86,7 @@ pub(super) fn for_core_file(
     listed
 }
 
-fn handler(scene: &Scene<'_, '_>, index: usize, context: &Context, options: &Options) -> Thread {
+fn handler(scene: &Scene<'_, '_>, index: usize, context: &Context, room: &mut Room) -> Thread {
     let mut thread = Thread {
         id: format!("exception {}", context.exception),
         name: format!("{} handler", exception::name(context.exception)),
@@ -91,7 +100,7 @@ fn handler(scene: &Scene<'_, '_>, index: usize, context: &Context, options: &Opt
             thread.stack = Some(stack(range, sp, None, false));
         }
     }
-    fill(scene, &mut thread, context, options);
+    fill(scene, &mut thread, context, room);
     thread
 }
 
@@ -100,7 +109,7 @@ fn current(
     thread: &rtos::Thread,
     running: Option<(usize, &Context)>,
     crashed: bool,
-    options: &Options,
+    room: &mut Room,
 ) -> Thread {
     let mut listed = described(scene, thread);
     listed.crashed = crashed;
@@ -111,7 +120,7 @@ fn current(
             index.checked_sub(1).and_then(|handler| scene.contexts.get(handler)?.exception_frame);
         let lowest = sp.into_iter().chain(pushed).min();
         listed.stack = stack_of(thread, lowest);
-        fill(scene, &mut listed, context, options);
+        fill(scene, &mut listed, context, room);
     }
     listed
 }
@@ -119,7 +128,7 @@ fn current(
 fn switched_out(
     scene: &Scene<'_, '_>,
     thread: &rtos::Thread,
-    options: &Options,
+    room: &mut Room,
     notes: &mut Notes,
 ) -> Thread {
     let mut listed = described(scene, thread);
@@ -130,14 +139,17 @@ fn switched_out(
         return listed;
     }
     listed.stack = stack_of(thread, thread.registers.sp().map(Address));
+    if !room.for_frame() {
+        return listed;
+    }
     let environment = unwind::Environment { thread_stack: thread.stack, ..*scene.environment };
     let context = unwind::thread(&thread.registers, &environment);
-    fill(scene, &mut listed, &context, options);
+    fill(scene, &mut listed, &context, room);
     listed
 }
 
 /// The running thread of a target without a known kernel.
-fn nameless(scene: &Scene<'_, '_>, context: &Context, crashed: bool, options: &Options) -> Thread {
+fn nameless(scene: &Scene<'_, '_>, context: &Context, crashed: bool, room: &mut Room) -> Thread {
     let mut thread = Thread {
         id: "thread mode".into(),
         name: "thread mode".into(),
@@ -146,31 +158,40 @@ fn nameless(scene: &Scene<'_, '_>, context: &Context, crashed: bool, options: &O
         crashed,
         ..Thread::default()
     };
-    fill(scene, &mut thread, context, options);
+    fill(scene, &mut thread, context, room);
     thread
 }
 
 /// Threads that the dump itself lists, where no kernel tells more. The first is the CPU's.
-fn stored<'a>(
-    scene: &'a Scene<'_, '_>,
-    snapshot: &'a Snapshot,
-    options: &'a Options,
-) -> impl Iterator<Item = Thread> + 'a {
+fn stored(
+    scene: &Scene<'_, '_>,
+    snapshot: &Snapshot,
+    room: &mut Room,
+    threads: &mut Vec<Thread>,
+    notes: &mut Notes,
+) {
     // Handlers are found by unwinding; a core of ours lists them too.
     let in_thread_mode = |stored: &&ThreadRegisters| {
         stored.registers.get(Register::XPSR).is_none_or(|xpsr| xpsr & 0x1ff == 0)
     };
-    snapshot.threads.iter().skip(1).filter(in_thread_mode).map(move |stored| {
+    let mut listed = snapshot.threads.iter().skip(1).filter(in_thread_mode);
+    for stored in listed.by_ref().take(MOST_STORED) {
         let mut thread = Thread {
             id: Hex32(stored.id).to_string(),
             name: format!("thread {}", Hex32(stored.id)),
             state: "unknown".into(),
             ..Thread::default()
         };
-        let context = unwind::thread(&stored.registers, scene.environment);
-        fill(scene, &mut thread, &context, options);
-        thread
-    })
+        if room.for_frame() {
+            let context = unwind::thread(&stored.registers, scene.environment);
+            fill(scene, &mut thread, &context, room);
+        }
+        threads.push(thread);
+    }
+    if listed.next().is_some() {
+        let text = format!("the dump lists more than {MOST_STORED} threads: the rest is left out");
+        notes.add(Severity::Warning, "threads_cut", text);
+    }
 }
 
 fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
@@ -215,19 +236,23 @@ fn stack(
 }
 
 /// Adds the frames and registers of `context` to `thread`.
-fn fill(scene: &Scene<'_, '_>, thread: &mut Thread, context: &Context, options: &Options) {
+fn fill(scene: &Scene<'_, '_>, thread: &mut Thread, context: &Context, room: &mut Room) {
     if let Some(first) = context.frames.first() {
         thread.registers = shown(&first.registers);
     }
     thread.unwind_ended = context.ended.clone();
-    let shown_frames = context.frames.iter().take(options.max_frames);
-    let hidden = context.frames.len().saturating_sub(options.max_frames);
+    let shown_frames = context.frames.iter().take(room.max_frames);
+    let hidden = context.frames.len().saturating_sub(room.max_frames);
     if hidden > 0 {
         thread.unwind_ended = Some(format!("{hidden} more frames are not shown"));
     }
     for (index, frame) in shown_frames.enumerate() {
+        if !room.for_frame() {
+            thread.unwind_ended = Some("the report is full".into());
+            break;
+        }
         let callers = context.frames.get(index..).unwrap_or(&[]);
-        add_frame(scene, &mut thread.frames, frame, callers, options);
+        add_frame(scene, &mut thread.frames, frame, callers, room);
     }
     for (index, frame) in thread.frames.iter_mut().enumerate() {
         frame.index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -240,7 +265,7 @@ fn add_frame(
     frames: &mut Vec<Frame>,
     unwound: &UnwoundFrame,
     callers: &[UnwoundFrame],
-    options: &Options,
+    room: &mut Room,
 ) {
     let pc = unwound.pc.address();
     let raw = Frame {
@@ -253,41 +278,51 @@ fn add_frame(
     };
     let symbols = scene.environment.symbols;
     let sources = symbols.map(|symbols| symbols.frames_at(unwound.pc)).unwrap_or_default();
-    if let (Some(symbols), true) = (symbols, sources.is_empty()) {
-        let symbol = symbols.symbol_at(unwound.pc.lookup());
-        let location = symbols.line_at(unwound.pc);
-        let is_code = scene.environment.is_code(unwound.pc.lookup());
-        frames.push(Frame {
-            function: symbol.filter(|_| is_code).map(|(symbol, _)| symbol.name.to_string()),
-            offset: symbol.filter(|_| is_code).map(|(s, _)| pc.0.wrapping_sub(s.address.0)),
-            line: location.as_ref().and_then(|location| location.line),
-            file: location.map(|location| location.path()),
-            ..raw
-        });
-        return;
-    }
     if sources.is_empty() {
-        frames.push(raw);
+        let frame = match symbols {
+            Some(symbols) => by_symbol(scene, symbols, unwound.pc, raw),
+            None => raw,
+        };
+        room.take_frame(&frame);
+        frames.push(frame);
         return;
     }
     let context = variables::FrameState::new(scene.environment, callers);
     for source in sources {
-        let (arguments, locals) = match (symbols, &context) {
-            (Some(symbols), Some(context)) if options.locals => {
-                variables::of_frame(symbols, &source, context)
-            }
-            _ => (Vec::new(), Vec::new()),
-        };
-        frames.push(Frame {
+        let mut frame = Frame {
             function: source.function.map(str::to_string),
             offset: source.low_pc.map(|low| pc.0.wrapping_sub(low.0)),
             inlined: source.inlined,
             line: source.location.as_ref().and_then(|location| location.line),
             file: source.location.as_ref().map(|location| location.file.clone()),
-            arguments,
-            locals,
             ..raw.clone()
-        });
+        };
+        room.take_frame(&frame);
+        if let (Some(symbols), Some(context)) = (symbols, &context)
+            && room.locals
+        {
+            (frame.arguments, frame.locals) = variables::of_frame(symbols, &source, context, room);
+        }
+        frames.push(frame);
+    }
+}
+
+/// What the symbol table and the line table know of a frame that DWARF does not describe.
+fn by_symbol(
+    scene: &Scene<'_, '_>,
+    symbols: &SymbolFile<'_>,
+    at: CodeAddress,
+    raw: Frame,
+) -> Frame {
+    let is_code = scene.environment.is_code(at.lookup());
+    let symbol = symbols.symbol_at(at.lookup()).map(|(symbol, _)| symbol).filter(|_| is_code);
+    let location = symbols.line_at(at);
+    Frame {
+        function: symbol.map(|symbol| symbol.name.to_string()),
+        offset: symbol.map(|symbol| at.address().0.wrapping_sub(symbol.address.0)),
+        line: location.as_ref().and_then(|location| location.line),
+        file: location.map(|location| location.path()),
+        ..raw
     }
 }
 

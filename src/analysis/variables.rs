@@ -1,8 +1,10 @@
 //! Values of variables as the report shows them.
 
+use super::Options;
+use super::room::Room;
 use super::unwind::{Environment, UnwoundFrame, dwarf_register};
 use crate::base::{Address, Memory};
-use crate::report::{self, Hex32, Status};
+use crate::report::{self, Hex32, Notes, Status};
 use crate::symbols::{
     CodeAddress, FrameContext, Limits, Missing, SourceFrame, SymbolFile, Value, ValueKind,
     VariableKind,
@@ -11,6 +13,9 @@ use std::cell::OnceCell;
 
 /// How much of each variable goes into a report; an inspector asks for more where it is wanted.
 const LIMITS: Limits = Limits { depth: 6, elements: 64, nodes: 1024, string: 200 };
+
+/// Just the number in a variable.
+const PLAIN: Limits = Limits { depth: 0, elements: 0, nodes: 1, string: 0 };
 
 /// A frame as location expressions see it.
 pub(super) struct FrameState<'a> {
@@ -64,11 +69,19 @@ pub(super) fn of_frame(
     symbols: &SymbolFile<'_>,
     source: &SourceFrame<'_>,
     state: &FrameState<'_>,
+    room: &mut Room,
 ) -> (Vec<report::Variable>, Vec<report::Variable>) {
     let mut arguments = Vec::new();
     let mut locals = Vec::new();
+    if !room.for_value() {
+        return (arguments, Vec::new());
+    }
     for variable in symbols.locals_at(source.scope, state, LIMITS) {
+        if !room.for_value() {
+            break;
+        }
         let shown = convert(symbols, variable.name, &variable.value, state.memory);
+        room.take_value(&shown);
         match variable.kind {
             VariableKind::Argument => arguments.push(shown),
             VariableKind::Local => locals.push((variable.block, shown)),
@@ -86,7 +99,7 @@ pub(super) fn argument(
     state: &FrameState<'_>,
     name: &str,
 ) -> Option<i64> {
-    let variables = symbols.locals_at(source.scope, state, LIMITS);
+    let variables = symbols.locals_at(source.scope, state, PLAIN);
     let is_meant = |variable: &&crate::symbols::Variable<'_>| {
         variable.kind == VariableKind::Argument && variable.name == name
     };
@@ -99,20 +112,28 @@ pub(super) fn argument(
 }
 
 /// Every global and static, by name.
-pub(super) fn globals(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Vec<report::Variable> {
-    let mut shown: Vec<report::Variable> = symbols
-        .globals()
-        .iter()
-        .map(|global| {
-            let value = symbols.global_value(global, memory, LIMITS);
-            let name = match global.function {
-                Some(function) => format!("{function}::{}", global.name),
-                None => global.name.to_string(),
-            };
-            convert(symbols, &name, &value, memory)
-        })
-        .collect();
-    shown.sort_by(|a, b| a.name.cmp(&b.name));
+pub(super) fn globals(
+    symbols: &SymbolFile<'_>,
+    memory: &dyn Memory,
+    notes: &mut Notes,
+) -> Vec<report::Variable> {
+    let mut room = Room::new(&Options::default());
+    let mut shown = Vec::new();
+    for global in symbols.globals() {
+        if !room.for_value() {
+            break;
+        }
+        let value = symbols.global_value(&global, memory, LIMITS);
+        let name = match global.function {
+            Some(function) => format!("{function}::{}", global.name),
+            None => global.name.to_string(),
+        };
+        let converted = convert(symbols, &name, &value, memory);
+        room.take_value(&converted);
+        shown.push(converted);
+    }
+    room.remark("globals", notes);
+    shown.sort_by(|a: &report::Variable, b| a.name.cmp(&b.name));
     shown
 }
 

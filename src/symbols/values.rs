@@ -404,9 +404,20 @@ impl<'d> SymbolFile<'d> {
         memory: &dyn Memory,
         limits: Limits,
     ) -> Value<'d> {
+        self.read_counted(ty, place, memory, limits).0
+    }
+
+    /// [`SymbolFile::read_value`], with the number of values read.
+    pub(super) fn read_counted(
+        &self,
+        ty: TypeRef,
+        place: &Place,
+        memory: &dyn Memory,
+        limits: Limits,
+    ) -> (Value<'d>, usize) {
         let Some(info) = self.debug_info() else {
             let reason = "there is no debug information";
-            return Value {
+            let value = Value {
                 type_name: "".into(),
                 ty,
                 place: place.clone(),
@@ -414,9 +425,11 @@ impl<'d> SymbolFile<'d> {
                 size: None,
                 kind: ValueKind::Missing(Missing::Unreadable { reason }),
             };
+            return (value, 1);
         };
         let mut reader = ValueReader { info, memory, limits, nodes: limits.nodes };
-        reader.read(ty, place.clone(), None, limits.depth)
+        let value = reader.read(ty, place.clone(), None, limits.depth);
+        (value, limits.nodes.saturating_sub(reader.nodes).max(1))
     }
 
     /// What a pointer or reference points to; `None` for other values and for `void *`.

@@ -21,6 +21,9 @@ use crate::base::{Address, Memory, Unreadable};
 /// Variables of one function.
 const MAX_LOCALS: usize = 4096;
 
+/// Values of all variables of one frame; what comes later is not looked into.
+const MAX_VALUES: usize = 1 << 16;
+
 /// What sort of variable it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VariableKind {
@@ -186,6 +189,7 @@ impl<'d> SymbolFile<'d> {
         let Some(info) = self.debug_info() else { return Vec::new() };
         let found = info.variables_in(scope, context.pc().lookup().0);
         let mut variables = Vec::new();
+        let mut left = MAX_VALUES;
         for (die, kind, block) in found {
             let Some(name) = info.name(die) else { continue };
             let evaluator = Evaluator::new(info, context, die.unit, Some(scope.function));
@@ -194,7 +198,9 @@ impl<'d> SymbolFile<'d> {
                 place = self.checked(name, place);
             }
             let ty = TypeRef::new(info.type_of(die));
-            let value = self.read_value(ty, &place, context.memory(), limits);
+            let limits = Limits { nodes: limits.nodes.min(left), ..limits };
+            let (value, count) = self.read_counted(ty, &place, context.memory(), limits);
+            left = left.saturating_sub(count);
             variables.push(Variable { name, kind, block, shadowed: false, value });
         }
         let mut inner: HashSet<&str> = HashSet::new();

@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod compare;
 mod gdb;
+mod hostile;
 mod live;
 mod plain;
 mod support;

@@ -103,7 +103,7 @@ fn by_guard(scene: &Scene<'_, '_>) -> Option<Finding> {
     let (address, evidence) =
         reported.into_iter().chain(decoded).find(|(address, _)| hits(*address))?;
     // The stack must be all but used up, or this is a stray pointer.
-    let left = i64::from(sp) - i64::from(stack.start().0);
+    let left = i64::from(sp).saturating_sub(i64::from(stack.start().0));
     if left > 512 {
         return None;
     }
@@ -132,7 +132,7 @@ fn by_stacking(scene: &Scene<'_, '_>) -> Option<Finding> {
         .map(Address);
     let near = |sp: Address| {
         thread.and_then(|thread| thread.stack).is_some_and(|stack| {
-            let left = i64::from(sp.0) - i64::from(stack.start().0);
+            let left = i64::from(sp.0).saturating_sub(i64::from(stack.start().0));
             (-4096..=256).contains(&left)
         })
     };
