@@ -2,6 +2,23 @@
 //!
 //! [`analyze`] never fails on partial input: what could not be found stands in the report's notes.
 //! Refusal happens before, in [`matching`] and where input is opened.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 mod cause;
 mod describe;

@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
 
     /// Bytes not yet read.
     pub fn left(&self) -> usize {
-        self.bytes.len() - self.offset
+        self.bytes.len().saturating_sub(self.offset)
     }
 
     /// Whether nothing is left.

@@ -39,8 +39,9 @@ impl Serialize for Hex32 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A report holds thousands of these: spell them without the formatting machinery.
         let mut text = *b"0x00000000";
-        for (digit, shift) in text[2..].iter_mut().zip((0..32).step_by(4).rev()) {
-            *digit = b"0123456789abcdef"[(self.0 >> shift & 0xf) as usize];
+        for (digit, shift) in text.iter_mut().skip(2).zip((0..32).step_by(4).rev()) {
+            let value = (self.0 >> shift & 0xf) as u8;
+            *digit = if value < 10 { b'0' | value } else { b'`' | value.saturating_sub(9) };
         }
         serializer.serialize_str(std::str::from_utf8(&text).map_err(S::Error::custom)?)
     }

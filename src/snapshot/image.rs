@@ -112,7 +112,7 @@ impl MemoryImage {
     pub fn slice_from(&self, address: Address) -> Option<&[u8]> {
         let index = self.segments.partition_point(|s| s.start <= address);
         let segment = self.segments.get(index.checked_sub(1)?)?;
-        let offset = usize::try_from(address.0 - segment.start.0).ok()?;
+        let offset = usize::try_from(address.0.checked_sub(segment.start.0)?).ok()?;
         segment.bytes.get(offset..).filter(|rest| !rest.is_empty())
     }
 
@@ -126,10 +126,13 @@ impl MemoryImage {
 fn join(old: Vec<Segment>, new: Segment) -> Segment {
     let begin = old.first().map_or(new.start, |s| s.start.min(new.start));
     let end = old.iter().map(|s| s.range().end()).fold(new.range().end(), u64::max);
-    let mut bytes = vec![0; (end - u64::from(begin.0)) as usize];
+    let distance = |from: u64| from.saturating_sub(u64::from(begin.0)) as usize;
+    let mut bytes = vec![0; distance(end)];
     for segment in std::iter::once(&new).chain(&old) {
-        let offset = (segment.start.0 - begin.0) as usize;
-        bytes[offset..offset + segment.bytes.len()].copy_from_slice(&segment.bytes);
+        let rest = bytes.get_mut(distance(u64::from(segment.start.0))..).unwrap_or_default();
+        for (to, from) in rest.iter_mut().zip(&segment.bytes) {
+            *to = *from;
+        }
     }
     Segment { start: begin, bytes }
 }

@@ -138,7 +138,7 @@ impl Register {
 
     /// Single-precision register `number`, 0 to 31.
     pub fn single(number: u8) -> Option<Register> {
-        (number < 32).then(|| Register(Register::S0.0 + number))
+        (number < 32).then(|| Register(Register::S0.0.saturating_add(number)))
     }
 
     /// The register called `name`, in upper or lower case.
@@ -149,7 +149,8 @@ impl Register {
 
     /// The name in lower case.
     pub fn name(self) -> &'static str {
-        NAMES[usize::from(self.0)]
+        // Registers are made in this file only, none beyond the table.
+        NAMES.get(usize::from(self.0)).copied().unwrap_or_default()
     }
 
     /// Every register, in the order of this table.
@@ -185,12 +186,14 @@ impl Default for RegisterSet {
 impl RegisterSet {
     /// The value of `register`, when known.
     pub fn get(&self, register: Register) -> Option<u32> {
-        self.values[usize::from(register.0)]
+        self.values.get(usize::from(register.0)).copied().flatten()
     }
 
     /// Sets or forgets the value of `register`.
     pub fn set(&mut self, register: Register, value: impl Into<Option<u32>>) {
-        self.values[usize::from(register.0)] = value.into();
+        if let Some(known) = self.values.get_mut(usize::from(register.0)) {
+            *known = value.into();
+        }
     }
 
     /// General register `number` (0 to 15), when known.

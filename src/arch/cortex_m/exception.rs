@@ -20,7 +20,7 @@ pub fn name(number: u16) -> String {
         12 => "DebugMonitor",
         14 => "PendSV",
         15 => "SysTick",
-        16.. => return format!("IRQ {}", number - 16),
+        16.. => return format!("IRQ {}", number.saturating_sub(16)),
         _ => return format!("exception {number}"),
     };
     fixed.to_string()
@@ -160,14 +160,14 @@ impl ExceptionFrame {
         if exc_return.has_additional_context()
             && memory.read_u32(address).is_ok_and(|word| word & !1 == INTEGRITY_SIGNATURE)
         {
-            for number in 4..=11u8 {
-                let at = address.wrapping_add(8 + 4 * i64::from(number - 4));
-                set(&mut registers, Register::core(number), memory.read_u32(at).ok());
+            for (number, index) in (4..=11u8).zip(2..) {
+                let value = memory.read_u32(address.word(index)).ok();
+                set(&mut registers, Register::core(number), value);
             }
             basic = address.wrapping_add(i64::from(ADDITIONAL_SIZE));
         }
-        for (index, number) in [0, 1, 2, 3, 12, 14, 15].into_iter().enumerate() {
-            let value = memory.read_u32(basic.wrapping_add(4 * index as i64))?;
+        for (number, index) in [0, 1, 2, 3, 12, 14, 15].into_iter().zip(0..) {
+            let value = memory.read_u32(basic.word(index))?;
             set(&mut registers, Register::core(number), Some(value));
         }
         let xpsr = memory.read_u32(basic.wrapping_add(28))?;
@@ -187,7 +187,8 @@ impl ExceptionFrame {
                     read_singles(memory, upper, 16, &mut registers);
                 }
             }
-            let size = FLOAT_SIZE + if callee { FLOAT_CALLEE_SIZE } else { 0 };
+            let more = if callee { FLOAT_CALLEE_SIZE } else { 0 };
+            let size = FLOAT_SIZE.saturating_add(more);
             top = top.wrapping_add(i64::from(size));
         }
         if xpsr & XPSR_ALIGNED != 0 {
@@ -213,7 +214,8 @@ impl ExceptionFrame {
         let runs = xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
         let was_called = (xpsr | pc) != 0 && code.is_return(lr);
         // Behind an SVC that does not return there may be data.
-        let behind_svc = pc >= 2 && xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc - 2));
+        let svc = pc.checked_sub(2).map(Address);
+        let behind_svc = xpsr & XPSR_THUMB != 0 && svc.is_some_and(|svc| code.is_code(svc));
         self.is_shaped(exc_return) && pc & 1 == 0 && (runs || behind_svc || was_called)
     }
 }
@@ -234,9 +236,9 @@ fn set(registers: &mut RegisterSet, register: Option<Register>, value: Option<u3
 
 /// Sixteen single-precision registers from `first` on, as far as they can be read.
 fn read_singles(memory: &dyn Memory, at: Address, first: u8, registers: &mut RegisterSet) {
-    for index in 0..16u8 {
-        let value = memory.read_u32(at.wrapping_add(4 * i64::from(index))).ok();
-        set(registers, Register::single(first + index), value);
+    for (number, index) in (first..).take(16).zip(0..) {
+        let value = memory.read_u32(at.word(index)).ok();
+        set(registers, Register::single(number), value);
     }
 }
 

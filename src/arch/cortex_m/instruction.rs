@@ -77,7 +77,11 @@ fn narrow(code: u16, pc: Address, registers: &RegisterSet) -> Instruction {
         0x4800..=0x4fff => access(false, 15, plus(15, u32::from(code & 0xff) * 4), 4, 4),
         // STR, STRH, STRB, LDRSB, LDR, LDRH, LDRB, LDRSH with a register offset
         0x5000..=0x5fff => {
-            let size = [4, 2, 1, 1, 4, 2, 1, 2][usize::from(code >> 9 & 7)];
+            let size = match code >> 9 & 7 {
+                0 | 4 => 4,
+                1 | 5 | 7 => 2,
+                _ => 1,
+            };
             let address = value(field(3)).zip(value(field(6))).map(|(a, b)| a.wrapping_add(b));
             access(code < 0x5600, field(3), address, size, 1)
         }

@@ -4,6 +4,10 @@
 
 pub mod exception;
 pub mod fault;
+// The arithmetic of both is on fields of at most twelve bits, widened first; what it gives is
+// added to addresses modulo 2^32 and to depths with saturation.
+#[allow(clippy::arithmetic_side_effects)]
 pub mod instruction;
+#[allow(clippy::arithmetic_side_effects)]
 pub mod prologue;
 pub mod system;

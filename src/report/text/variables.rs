@@ -38,10 +38,14 @@ pub(super) fn tree(page: &mut Page, variable: &Variable, indent: usize) {
     }
     page.wrapped(&lead, Ink::Dim, &format!("({})", variable.type_name));
     for child in &variable.children {
-        tree(page, child, indent + 2);
+        tree(page, child, indent.saturating_add(2));
     }
     if let Some(omitted) = variable.omitted {
-        page.wrapped(&format!("{:1$}", "", indent + 2), Ink::Dim, &format!("… {omitted} more"));
+        page.wrapped(
+            &format!("{:1$}", "", indent.saturating_add(2)),
+            Ink::Dim,
+            &format!("… {omitted} more"),
+        );
     }
 }
 
@@ -80,7 +84,7 @@ fn counted(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut runs: Vec<(String, usize)> = Vec::new();
     for text in texts {
         match runs.last_mut() {
-            Some((last, count)) if *last == text => *count += 1,
+            Some((last, count)) if *last == text => *count = count.saturating_add(1),
             _ => runs.push((text, 1)),
         }
     }

@@ -285,8 +285,8 @@ impl Walker<'_, '_> {
         let lost = sentinel && first != Some(SENTINEL);
         let free = bytes.iter().skip(skip).take_while(|byte| **byte == STACK_FILL).count();
         let filled = free >= 4 || self.symbols.absolute("CONFIG_INIT_STACKS") == Some(1);
-        let unused = if free == 0 { 0 } else { free + skip };
-        let used = u32::try_from(bytes.len() - unused).ok()?;
+        let unused = if free == 0 { 0 } else { free.saturating_add(skip) };
+        let used = u32::try_from(bytes.len().checked_sub(unused)?).ok()?;
         (filled || lost).then_some((used, lost))
     }
 

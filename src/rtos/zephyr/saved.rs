@@ -38,8 +38,8 @@ pub(super) fn registers(
         .map_err(|error| format!("its frame at 0x{psp:08x} is not captured ({error})"))?;
     let mut registers = frame.registers;
     if let Some(first) = member(thread, layout.callee_saved) {
-        for number in 4..=11u8 {
-            let value = memory.read_u32(first.wrapping_add(4 * i64::from(number - 4))).ok();
+        for (number, index) in (4..=11u8).zip(0..) {
+            let value = memory.read_u32(first.word(index)).ok();
             if let Some(register) = Register::core(number) {
                 registers.set(register, value);
             }
@@ -48,8 +48,8 @@ pub(super) fn registers(
     if exc_return.has_float_frame()
         && let Some(first) = member(thread, layout.preempt_float)
     {
-        for number in 16..32u8 {
-            let value = memory.read_u32(first.wrapping_add(4 * i64::from(number - 16))).ok();
+        for (number, index) in (16..32u8).zip(0..) {
+            let value = memory.read_u32(first.word(index)).ok();
             if let Some(register) = Register::single(number) {
                 registers.set(register, value);
             }
