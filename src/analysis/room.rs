@@ -8,8 +8,10 @@ use crate::report::{Frame, Notes, Severity, Variable};
 
 /// Frames of all threads together.
 const FRAMES: usize = 1 << 12;
-/// Values of locals, and again of globals, parts of aggregates included.
-const VALUES: usize = 1 << 18;
+/// Values of locals, parts of aggregates included.
+const LOCALS: usize = 1 << 18;
+/// Values of globals. Large firmware has some thousand, many of them arrays of structures.
+const GLOBALS: usize = 1 << 20;
 /// What finding a variable costs, in values.
 const VARIABLE: usize = 8;
 /// Characters that count as much as one more value or frame.
@@ -30,11 +32,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// All of it.
-    pub(super) fn new(options: &Options) -> Room {
+    /// For all threads, with locals if `options` say so.
+    pub(super) fn for_threads(options: &Options) -> Room {
         let Options { locals, max_frames, .. } = *options;
-        let (frames, values) = (FRAMES, VALUES);
+        let (frames, values) = (FRAMES, LOCALS);
         Room { locals, max_frames, frames, values, frames_cut: false, values_cut: false }
+    }
+
+    /// For globals alone.
+    pub(super) fn for_globals() -> Room {
+        Room { values: GLOBALS, ..Room::for_threads(&Options::default()) }
     }
 
     /// Whether one more frame fits. A frame that does not is noted.
@@ -61,14 +68,15 @@ impl Room {
         self.values = self.values.saturating_sub(size(variable).saturating_add(VARIABLE));
     }
 
-    /// Says what was left out, `who` being the values: locals or globals.
+    /// Says what was left out, `who` being whose values they are: locals or globals.
     pub(super) fn remark(&self, who: &str, notes: &mut Notes) {
         if self.frames_cut {
             let text = format!("all backtraces together have more than {FRAMES} frames: some end");
             notes.add(Severity::Warning, "frames_cut", format!("{text} early"));
         }
         if self.values_cut {
-            let text = format!("there are more than {VALUES} values of {who}: some are left out");
+            let text =
+                format!("there are too many values of {who} for a report: some are left out");
             notes.add(Severity::Warning, "values_cut", text);
         }
     }
@@ -92,7 +100,7 @@ mod tests {
         let part = Variable { value: Some("x".repeat(10 * TEXT)), ..Variable::default() };
         let whole = Variable { children: vec![part; 3], ..Variable::default() };
         assert_eq!(size(&whole), 1 + 3 * 11);
-        let mut room = Room { values: 50, ..Room::new(&Options::default()) };
+        let mut room = Room { values: 50, ..Room::for_globals() };
         room.take_value(&whole);
         assert!(room.for_value() && !room.values_cut);
         room.take_value(&whole);

@@ -23,7 +23,7 @@ pub(super) fn list(
     options: &Options,
     notes: &mut Notes,
 ) -> Vec<Thread> {
-    let mut room = Room::new(options);
+    let mut room = Room::for_threads(options);
     let mut threads = Vec::new();
     for (index, context) in scene.contexts.iter().enumerate() {
         if context.exception != 0 {

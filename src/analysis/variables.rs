@@ -1,6 +1,5 @@
 //! Values of variables as the report shows them.
 
-use super::Options;
 use super::room::Room;
 use super::unwind::{Environment, UnwoundFrame, dwarf_register};
 use crate::base::{Address, Memory};
@@ -117,7 +116,7 @@ pub(super) fn globals(
     memory: &dyn Memory,
     notes: &mut Notes,
 ) -> Vec<report::Variable> {
-    let mut room = Room::new(&Options::default());
+    let mut room = Room::for_globals();
     let mut shown = Vec::new();
     for global in symbols.globals() {
         if !room.for_value() {
