@@ -181,7 +181,7 @@ impl CoredumpArgs {
         let guesses = Self::regions(target, symbols, named)?;
         let err = &mut *context.err;
         writeln!(err, "Capturing through {} at {}:", target.server(), self.gdb)?;
-        writeln!(err, "  registers and System Control Space")?;
+        writeln!(err, "  registers, System Control Space, vectors, code near PC and LR")?;
         for guess in &guesses {
             write!(err, "  {}  {}", guess.range, format_size(guess.range.size()))?;
             if guess.size > guess.range.size() {

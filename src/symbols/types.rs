@@ -420,11 +420,6 @@ impl<'d> SymbolFile<'d> {
         self.debug_info().map_or(ty, |info| info.strip(ty))
     }
 
-    /// What an array holds: a row when it has several dimensions.
-    pub fn element_type(&self, array: TypeRef) -> TypeRef {
-        self.debug_info().map_or(TypeRef::VOID, |info| info.element(info.strip(array)))
-    }
-
     /// The type that `name` spells, with or without `struct`, `union` or `enum`; a definition of
     /// any unit.
     pub fn type_by_name(&self, name: &str) -> Option<TypeRef> {

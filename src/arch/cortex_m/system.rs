@@ -78,11 +78,6 @@ impl Architecture {
     pub fn has_fault_status(self) -> bool {
         matches!(self, Architecture::V7M | Architecture::V8MMainline)
     }
-
-    /// Whether stack limits, SecureFault and EXC_RETURN.S exist.
-    pub fn is_v8m(self) -> bool {
-        matches!(self, Architecture::V8MBaseline | Architecture::V8MMainline)
-    }
 }
 
 /// The core that a CPUID value names, and its architecture.
