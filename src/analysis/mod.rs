@@ -22,6 +22,7 @@
 
 mod cause;
 mod describe;
+mod heaps;
 pub mod matching;
 mod room;
 mod threads;
@@ -37,7 +38,7 @@ use crate::report::{
     Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
     Severity, SymbolMatch,
 };
-use crate::rtos::{self, KernelState};
+use crate::rtos::{self, Kernel, KernelState};
 use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
 use crate::symbols::SymbolFile;
 use cause::Scene;
@@ -82,11 +83,12 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
         environment: &environment,
         contexts: &contexts,
         crashed,
-        kernel: core.kernel.as_ref(),
+        kernel: core.state.as_ref(),
         handler: fault_handler(&contexts),
-        reason: cause::fatal_reason(&contexts, &environment),
+        reason: core.kernel.and_then(|kernel| cause::fatal_reason(kernel, &contexts, &environment)),
     };
     let mut finding = cause::explain(&scene);
+    let heaps = heaps::list(&core, &mut finding.cause, &mut notes);
     let most = match matched {
         Some(matching::Match::Different { .. }) => Confidence::Possible,
         Some(matching::Match::Unknown) => Confidence::Likely,
@@ -116,6 +118,7 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
             .collect(),
         fault,
         threads,
+        heap: heaps,
         globals,
         memory: memory_ranges(snapshot),
         notes: notes.into_vec(),
@@ -135,7 +138,7 @@ pub fn thread_contexts(
     let environment = core.environment();
     let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
     let crashed = crash_context(&contexts, &environment);
-    threads::for_core_file(&contexts, crashed, core.kernel.as_ref())
+    threads::for_core_file(&contexts, crashed, core.state.as_ref())
 }
 
 /// A snapshot with what is read from it once.
@@ -144,7 +147,8 @@ struct Core<'a, 'd> {
     symbols: Option<&'a SymbolFile<'d>>,
     memory: Box<dyn Memory + 'a>,
     system: SystemState,
-    kernel: Option<KernelState>,
+    kernel: Option<&'static dyn Kernel>,
+    state: Option<KernelState>,
 }
 
 impl<'a, 'd> Core<'a, 'd> {
@@ -154,8 +158,9 @@ impl<'a, 'd> Core<'a, 'd> {
             None => Box::new(&snapshot.memory),
         };
         let system = SystemState::read(&snapshot.memory);
-        let kernel = symbols.and_then(|symbols| rtos::read(&*memory, symbols));
-        Core { snapshot, symbols, memory, system, kernel }
+        let kernel = symbols.and_then(rtos::recognize);
+        let state = symbols.zip(kernel).map(|(symbols, kernel)| kernel.read(&*memory, symbols));
+        Core { snapshot, symbols, memory, system, kernel, state }
     }
 
     /// The registers of the stopped CPU; of the first thread where only threads are known.
@@ -168,21 +173,20 @@ impl<'a, 'd> Core<'a, 'd> {
     }
 
     fn environment(&self) -> Environment<'_, 'd> {
-        let kernel = self.kernel.as_ref();
-        let current = kernel.and_then(|kernel| kernel.threads.iter().find(|t| t.current));
+        let current = self.state.iter().flat_map(|state| &state.threads).find(|t| t.current);
         Environment {
             memory: &*self.memory,
             symbols: self.symbols,
             system: &self.system,
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
-            outermost: kernel.map_or(&[], |kernel| kernel.outermost),
+            outermost: self.kernel.map_or(&[], Kernel::outermost),
             thread_stack: current.and_then(|thread| thread.stack),
             max_frames: LONGEST_BACKTRACE,
         }
     }
 
     fn remark_on_kernel(&self, notes: &mut Notes) {
-        for remark in self.kernel.iter().flat_map(|kernel| &kernel.remarks) {
+        for remark in self.state.iter().flat_map(|state| &state.remarks) {
             match remark.address {
                 Some(at) => notes.add_at(Severity::Warning, remark.code, at, &*remark.text),
                 None => notes.add(Severity::Warning, remark.code, &*remark.text),
@@ -269,7 +273,7 @@ fn device(snapshot: &Snapshot, core: &Core<'_, '_>) -> Device {
         hardware_version: identity.hardware_version.clone(),
         build_id: identity.build_id.as_deref().map(hex::encode),
         core: core.system.core().map(str::to_string),
-        rtos: core.kernel.as_ref().map(|kernel| kernel.kernel.to_string()),
+        rtos: core.kernel.map(|kernel| kernel.name().to_string()),
         origin: (!how.is_empty()).then_some(how),
     }
 }

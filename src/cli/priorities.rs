@@ -48,8 +48,9 @@ pub(super) fn first(
     }
     if let Some(symbols) = symbols {
         let seen = Overlay { first: memory, second: symbols };
-        if let Some(kernel) = rtos::read(&seen, symbols) {
-            for range in rtos::ranges(&kernel, symbols) {
+        if let Some(kernel) = rtos::recognize(symbols) {
+            let state = kernel.read(&seen, symbols);
+            for range in rtos::ranges(kernel, &state, symbols) {
                 // Only what is captured anyway, and what a sane kernel would hold.
                 let wanted = plan.ranges.iter().any(|r| r.range.intersection(range).is_some());
                 add(&mut ranges, Some(range).filter(|_| wanted), Purpose::KernelObjects);

@@ -21,10 +21,12 @@
     )
 )]
 
+mod heap;
 mod hex32;
 mod text;
 mod variable;
 
+pub use heap::{Corruption, Heap};
 pub use hex32::{Hex32, Registers};
 pub use text::{Style, render_text};
 pub use variable::{Status, Variable};
@@ -53,6 +55,9 @@ pub struct Report {
     pub fault: Option<Fault>,
     /// Threads and active exception handlers; the crashed one first.
     pub threads: Vec<Thread>,
+    /// Heaps of the kernel and of the C library.
+    #[serde(default)]
+    pub heap: Vec<Heap>,
     /// Globals and statics.
     pub globals: Vec<Variable>,
     /// What memory the dump holds.

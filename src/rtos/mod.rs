@@ -1,4 +1,5 @@
-//! Kernels: which threads there are, in which state, and where their registers are saved.
+//! Kernels: which threads there are, in which state, where their registers are saved, what is on
+//! their heaps. One folder a kernel, each behind [`Kernel`].
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +18,10 @@
     )
 )]
 
-pub mod zephyr;
+mod heap;
+mod zephyr;
+
+pub use heap::{Corruption, Heap};
 
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::RegisterSet;
@@ -92,16 +96,57 @@ impl State {
 /// What a kernel knows about itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KernelState {
-    /// Name of the kernel, for example `Zephyr`.
-    pub kernel: &'static str,
     /// Threads, in the kernel's order.
     pub threads: Vec<Thread>,
     /// Stack that exception handlers run on.
     pub handler_stack: Option<AddressRange>,
-    /// Functions below which a backtrace has nothing to show.
-    pub outermost: &'static [&'static str],
     /// What could not be found, for people.
     pub remarks: Vec<Remark>,
+}
+
+/// A kernel that firmware may be built with.
+pub trait Kernel: Sync {
+    /// Its name, for example `Zephyr`.
+    fn name(&self) -> &'static str;
+
+    /// Whether `symbols` are those of a firmware with this kernel.
+    fn is_present(&self, symbols: &SymbolFile<'_>) -> bool;
+
+    /// Its state, as far as `memory` holds it. A capture calls this too, on the live target: it
+    /// reads what the list of threads needs and no more.
+    fn read(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState;
+
+    /// Memory of its own that the list of threads is found by, most telling first.
+    fn own_ranges(&self, symbols: &SymbolFile<'_>) -> Vec<AddressRange>;
+
+    /// Size of a thread's control block in bytes.
+    fn thread_size(&self, symbols: &SymbolFile<'_>) -> u32;
+
+    /// Functions below which a backtrace has nothing to show.
+    fn outermost(&self) -> &'static [&'static str];
+
+    /// Its heaps, walked block by block.
+    fn heaps(&self, _memory: &dyn Memory, _symbols: &SymbolFile<'_>) -> Vec<Heap> {
+        Vec::new()
+    }
+
+    /// Functions that are handed its fatal error code in an argument called `reason`.
+    fn reason_carriers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The meaning of its fatal error code.
+    fn fatal_reason(&self, _code: u32) -> FatalReason {
+        FatalReason::Exception
+    }
+}
+
+/// Every kernel that is known.
+const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr];
+
+/// The kernel of a firmware, by its symbols.
+pub fn recognize(symbols: &SymbolFile<'_>) -> Option<&'static dyn Kernel> {
+    KERNELS.iter().copied().find(|kernel| kernel.is_present(symbols))
 }
 
 /// Why a kernel says it gave up.
@@ -121,16 +166,6 @@ pub enum FatalReason {
     Exception,
 }
 
-/// Functions that are handed a kernel's fatal error code in an argument called `reason`.
-pub fn reason_carriers() -> &'static [&'static str] {
-    zephyr::reason::CARRIERS
-}
-
-/// The meaning of a kernel's fatal error code.
-pub fn fatal_reason(code: u32) -> FatalReason {
-    zephyr::reason::meaning(code)
-}
-
 /// A sentence about something a kernel's walker could not find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
@@ -142,18 +177,15 @@ pub struct Remark {
     pub address: Option<Address>,
 }
 
-/// Recognises the kernel by its symbols and reads its state. `None` for an unknown kernel or bare
-/// metal.
-pub fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<KernelState> {
-    zephyr::is_present(symbols).then(|| zephyr::read(memory, symbols))
-}
-
 /// Memory that holds the kernel's objects and its threads' stacks, most telling first: what a
 /// capture reads before the bulk.
-pub fn ranges(state: &KernelState, symbols: &SymbolFile<'_>) -> Vec<AddressRange> {
-    let mut ranges = Vec::new();
-    let size = zephyr::thread_size(symbols);
-    ranges.extend(zephyr::kernel_range(symbols));
+pub fn ranges(
+    kernel: &dyn Kernel,
+    state: &KernelState,
+    symbols: &SymbolFile<'_>,
+) -> Vec<AddressRange> {
+    let mut ranges = kernel.own_ranges(symbols);
+    let size = kernel.thread_size(symbols);
     ranges.extend(state.handler_stack);
     let current_first = |thread: &&Thread| !thread.current;
     let mut threads: Vec<&Thread> = state.threads.iter().collect();

@@ -19,7 +19,7 @@ use crate::arch::cortex_m::instruction::{self, Instruction};
 use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
 use crate::report::{Category, Cause, Confidence};
-use crate::rtos::{self, FatalReason, KernelState, Thread};
+use crate::rtos::{FatalReason, Kernel, KernelState, Thread};
 use crate::snapshot::RegisterSet;
 
 /// Everything that the rules look at.
@@ -63,6 +63,7 @@ impl Finding {
 
 /// The kernel's own error code, from the arguments of the functions it was handed to.
 pub(super) fn fatal_reason(
+    kernel: &dyn Kernel,
     contexts: &[Context],
     environment: &Environment<'_, '_>,
 ) -> Option<FatalReason> {
@@ -71,12 +72,12 @@ pub(super) fn fatal_reason(
         for (index, frame) in context.frames.iter().enumerate() {
             let callers = context.frames.get(index..)?;
             for source in symbols.frames_at(frame.pc) {
-                let carries = |name| rtos::reason_carriers().contains(&name);
+                let carries = |name| kernel.reason_carriers().contains(&name);
                 if source.function.is_some_and(carries) {
                     let state = FrameState::new(environment, callers)?;
                     let code = variables::argument(symbols, &source, &state, "reason");
                     if let Some(code) = code.and_then(|code| u32::try_from(code).ok()) {
-                        return Some(rtos::fatal_reason(code));
+                        return Some(kernel.fatal_reason(code));
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! The report as text for people: aware of the terminal's width, colored on request.
 
+mod heaps;
 mod paint;
 mod threads;
 mod variables;
@@ -20,6 +21,7 @@ pub fn render_text(report: &Report, style: Style) -> String {
     page.blank();
     fault(&mut page, report);
     threads::overview(&mut page, report);
+    heaps::overview(&mut page, report);
     threads::backtraces(&mut page, report);
     if style.full {
         variables::globals(&mut page, report);

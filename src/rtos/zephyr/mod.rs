@@ -5,10 +5,10 @@
 //! `_kernel_openocd_offsets`) where there is no DWARF.
 
 mod layout;
-pub(super) mod reason;
+mod reason;
 mod saved;
 
-use super::{KernelState, Remark, State, Thread};
+use super::{FatalReason, Kernel, KernelState, Remark, State, Thread};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 use layout::Layout;
@@ -28,33 +28,51 @@ const STACK_LIMIT: usize = 1 << 20;
 const OUTERMOST: &[&str] =
     &["z_thread_entry", "_thread_entry", "z_arm_reset", "__start", "z_cstart"];
 
-/// Whether `symbols` are those of a Zephyr firmware.
-pub fn is_present(symbols: &SymbolFile<'_>) -> bool {
-    symbols.symbol("_kernel").is_some()
-        && ["z_thread_entry", "_thread_entry", "_kernel_thread_info_offsets", "z_cstart"]
-            .iter()
-            .any(|name| symbols.symbol(name).is_some())
+/// Zephyr.
+pub(super) struct Zephyr;
+
+impl Kernel for Zephyr {
+    fn name(&self) -> &'static str {
+        "Zephyr"
+    }
+
+    fn is_present(&self, symbols: &SymbolFile<'_>) -> bool {
+        symbols.symbol("_kernel").is_some()
+            && ["z_thread_entry", "_thread_entry", "_kernel_thread_info_offsets", "z_cstart"]
+                .iter()
+                .any(|name| symbols.symbol(name).is_some())
+    }
+
+    fn read(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
+        read(memory, symbols)
+    }
+
+    fn own_ranges(&self, symbols: &SymbolFile<'_>) -> Vec<AddressRange> {
+        let kernel = symbols.symbol("_kernel");
+        let range = kernel
+            .and_then(|kernel| AddressRange::new(kernel.address, u64::from(kernel.size.max(64))));
+        range.into_iter().collect()
+    }
+
+    fn thread_size(&self, symbols: &SymbolFile<'_>) -> u32 {
+        symbols.size_of("k_thread").and_then(|size| u32::try_from(size).ok()).unwrap_or(256)
+    }
+
+    fn outermost(&self) -> &'static [&'static str] {
+        OUTERMOST
+    }
+
+    fn reason_carriers(&self) -> &'static [&'static str] {
+        reason::CARRIERS
+    }
+
+    fn fatal_reason(&self, code: u32) -> FatalReason {
+        reason::meaning(code)
+    }
 }
 
-/// Size of a thread's control block in bytes.
-pub fn thread_size(symbols: &SymbolFile<'_>) -> u32 {
-    symbols.size_of("k_thread").and_then(|size| u32::try_from(size).ok()).unwrap_or(256)
-}
-
-/// Where `_kernel` lies.
-pub fn kernel_range(symbols: &SymbolFile<'_>) -> Option<AddressRange> {
-    let kernel = symbols.symbol("_kernel")?;
-    AddressRange::new(kernel.address, u64::from(kernel.size.max(64)))
-}
-
-/// Reads the state of the kernel as far as `memory` holds it.
-pub fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
-    let mut state = KernelState {
-        kernel: "Zephyr",
-        outermost: OUTERMOST,
-        handler_stack: handler_stack(symbols),
-        ..KernelState::default()
-    };
+fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
+    let mut state = KernelState { handler_stack: handler_stack(symbols), ..KernelState::default() };
     let Some(kernel) = symbols.symbol("_kernel").map(|symbol| symbol.address) else {
         return state;
     };

@@ -29,11 +29,11 @@ const STATUS_BITS: [(u32, &str); 18] = [
 ];
 
 /// Functions that are handed the code, in an argument called `reason`.
-pub(crate) const CARRIERS: &[&str] =
+pub(super) const CARRIERS: &[&str] =
     &["z_arm_fatal_error", "z_fatal_error", "k_sys_fatal_error_handler", "arch_system_halt"];
 
 /// The meaning of `code`.
-pub(crate) fn meaning(code: u32) -> FatalReason {
+pub(super) fn meaning(code: u32) -> FatalReason {
     match code {
         1 => FatalReason::SpuriousInterrupt,
         2 => FatalReason::StackCheck,
