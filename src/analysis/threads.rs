@@ -7,7 +7,7 @@ use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
-use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread};
+use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread, Wait};
 use crate::rtos::{self, KernelState, State};
 use crate::snapshot::{Register, RegisterSet, Snapshot, ThreadRegisters};
 use crate::symbols::{CodeAddress, SymbolFile};
@@ -207,9 +207,39 @@ fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
         priority: thread.priority,
         entry,
         current: thread.current,
-        waits_for: thread.waits_for.clone(),
+        base_priority: thread.base_priority.filter(|base| Some(*base) != thread.priority),
+        waits_for: thread.wait.as_ref().map(|wait| waits_for(scene, wait)),
+        wait: thread.wait.as_ref().map(parts),
         stack: stack_of(thread, None),
         ..Thread::default()
+    }
+}
+
+/// `mutex bus_lock, owned by sensor, 12 ticks left`.
+fn waits_for(scene: &Scene<'_, '_>, wait: &rtos::Wait) -> String {
+    let object = wait.name.clone().or_else(|| wait.object.map(|at| at.to_string()));
+    let what: Vec<&str> = [Some(wait.kind), object.as_deref()].into_iter().flatten().collect();
+    let mut text = what.join(" ").trim().to_string();
+    if let Some(owner) = wait.owner {
+        let known = scene.threads().iter().find(|thread| thread.address == owner);
+        let name = known.map_or_else(|| owner.to_string(), |thread| thread.name.clone());
+        text.push_str(&format!(", owned by {name}"));
+    }
+    match wait.ticks_left {
+        Some(1) => text.push_str(", 1 tick left"),
+        Some(ticks) => text.push_str(&format!(", {ticks} ticks left")),
+        None => {}
+    }
+    text
+}
+
+fn parts(wait: &rtos::Wait) -> Wait {
+    Wait {
+        kind: wait.kind.into(),
+        object: wait.object.map(Hex32::from),
+        name: wait.name.clone(),
+        owner: wait.owner.map(|owner| Hex32::from(owner).to_string()),
+        ticks_left: wait.ticks_left,
     }
 }
 

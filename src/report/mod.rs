@@ -207,14 +207,18 @@ pub struct Thread {
     pub state_bits: Option<u32>,
     /// Priority as the kernel counts.
     pub priority: Option<i32>,
+    /// Its own priority, when `priority` is one that it inherited.
+    pub base_priority: Option<i32>,
     /// Entry function.
     pub entry: Option<String>,
     /// Whether the CPU belonged to this thread.
     pub current: bool,
     /// Whether this is where the crash happened.
     pub crashed: bool,
-    /// What a pending thread waits for.
+    /// What a pending or sleeping thread waits for, in words.
     pub waits_for: Option<String>,
+    /// The same in parts.
+    pub wait: Option<Wait>,
     /// Its stack.
     pub stack: Option<Stack>,
     /// Registers at its innermost frame.
@@ -223,6 +227,21 @@ pub struct Thread {
     pub frames: Vec<Frame>,
     /// Why the frames end where they do, when that is not a thread's normal start.
     pub unwind_ended: Option<String>,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The kernel's word: `mutex`, `queue to receive`, `delay`; empty when it cannot be told.
+    pub kind: String,
+    /// Address of the object.
+    pub object: Option<Hex32>,
+    /// Name of the object.
+    pub name: Option<String>,
+    /// `id` of the thread that owns the object.
+    pub owner: Option<String>,
+    /// Ticks until the kernel ends the wait.
+    pub ticks_left: Option<u64>,
 }
 
 /// A stack and how much of it is in use.

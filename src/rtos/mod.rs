@@ -19,9 +19,11 @@
 )]
 
 mod heap;
+mod wait;
 mod zephyr;
 
 pub use heap::{Corruption, Heap};
+pub use wait::Wait;
 
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::RegisterSet;
@@ -40,6 +42,8 @@ pub struct Thread {
     pub state_bits: Option<u32>,
     /// Priority as the kernel counts it.
     pub priority: Option<i32>,
+    /// Its own priority, where the kernel keeps it apart from one that it inherited.
+    pub base_priority: Option<i32>,
     /// Entry function.
     pub entry: Option<Address>,
     /// The CPU belongs to this thread, even while it runs a handler.
@@ -50,8 +54,8 @@ pub struct Thread {
     pub high_water: Option<u32>,
     /// A sentinel that the kernel keeps at the end of the stack was overwritten.
     pub sentinel_lost: bool,
-    /// What it waits for, when it is pending.
-    pub waits_for: Option<String>,
+    /// What it waits for, when it is pending or sleeping.
+    pub wait: Option<Wait>,
     /// Registers as saved when it was switched out; empty for the current thread.
     pub registers: RegisterSet,
     /// Saved registers could not be read, and why.

@@ -23,7 +23,8 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
         } else {
             ' '
         };
-        let priority = thread.priority.map_or(String::new(), |p| format!("prio {p}"));
+        let base = thread.base_priority.map_or(String::new(), |base| format!(" ({base})"));
+        let priority = thread.priority.map_or(String::new(), |p| format!("prio {p}{base}"));
         let stack = thread.stack.as_ref().map_or(String::new(), usage);
         let waits = thread.waits_for.as_ref().map_or(String::new(), |on| format!("on {on}"));
         let lead = format!("{mark} {:<width$} ", thread.name);

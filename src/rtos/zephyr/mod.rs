@@ -8,7 +8,7 @@ mod layout;
 mod reason;
 mod saved;
 
-use super::{FatalReason, Kernel, KernelState, Remark, State, Thread};
+use super::{FatalReason, Kernel, KernelState, Remark, State, Thread, Wait};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 use layout::Layout;
@@ -230,7 +230,7 @@ impl Walker<'_, '_> {
         thread.state =
             if current { State::Running } else { self.state(address, bits.unwrap_or(0), old_bits) };
         if thread.state == State::Pending {
-            thread.waits_for = self.waits_for(address, stack);
+            thread.wait = self.wait(address, stack);
         }
         if !current {
             match saved::registers(self.memory, layout, address) {
@@ -308,15 +308,15 @@ impl Walker<'_, '_> {
         (filled || lost).then_some((used, lost))
     }
 
-    fn waits_for(&self, thread: Address, stack: Option<AddressRange>) -> Option<String> {
+    fn wait(&self, thread: Address, stack: Option<AddressRange>) -> Option<Wait> {
         let queue = Address(self.word(thread, self.layout.pended_on).filter(|queue| *queue != 0)?);
         if stack.is_some_and(|stack| stack.contains(queue)) {
-            return Some("k_poll".into());
+            return Some(Wait { kind: "k_poll", ..Wait::default() });
         }
-        Some(match self.symbols.symbol_at(queue) {
-            Some((symbol, 0)) => symbol.name.to_string(),
-            Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
-            None => queue.to_string(),
-        })
+        let name = self.symbols.symbol_at(queue).map(|(symbol, offset)| match offset {
+            0 => symbol.name.to_string(),
+            offset => format!("{}+{offset}", symbol.name),
+        });
+        Some(Wait { object: Some(queue), name, ..Wait::default() })
     }
 }
