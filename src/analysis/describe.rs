@@ -2,7 +2,7 @@
 
 use crate::base::{Address, AddressRange};
 use crate::rtos::Thread;
-use crate::symbols::SymbolFile;
+use crate::symbols::Symbols;
 
 /// Addresses below this count as null with a small offset: a member of a structure at NULL.
 pub(super) const NULL_PAGE: u32 = 0x400;
@@ -10,25 +10,21 @@ pub(super) const NULL_PAGE: u32 = 0x400;
 pub(super) const GUARD_REACH: u32 = 256;
 
 /// What `address` belongs to: a variable, a thread's stack, a region of the memory map.
-pub(super) fn describe(
-    address: Address,
-    symbols: Option<&SymbolFile<'_>>,
-    threads: &[Thread],
-) -> String {
+pub(super) fn describe(address: Address, symbols: &Symbols<'_, '_>, threads: &[Thread]) -> String {
     if let Some(thread) = threads.iter().find(|t| contains(t.stack, address)) {
         return format!("the stack of thread {}", thread.name);
     }
     if let Some((thread, distance)) = guard_of(address, threads) {
         return format!("{distance} bytes below the stack of thread {}", thread.name);
     }
-    if let Some((symbol, offset)) = symbols.and_then(|symbols| symbols.symbol_at(address)) {
+    if let Some((symbol, offset)) = symbols.symbol_at(address) {
         return if offset == 0 {
             symbol.name.to_string()
         } else {
             format!("{}+{offset}", symbol.name)
         };
     }
-    if let Some(section) = symbols.and_then(|symbols| symbols.section_at(address)) {
+    if let Some(section) = symbols.section_at(address) {
         return format!("section {}", section.name);
     }
     region(address).to_string()

@@ -9,8 +9,8 @@ const MOST_CORRUPTION: usize = 16;
 
 /// Every heap. Damage becomes a note each, and evidence for the cause.
 pub(super) fn list(core: &Core<'_, '_>, cause: &mut Cause, notes: &mut Notes) -> Vec<Heap> {
-    let Some(symbols) = core.symbols else { return Vec::new() };
-    let found = core.kernel.map_or_else(Vec::new, |kernel| kernel.heaps(&*core.memory, symbols));
+    let Some((kernel, file)) = core.kernel.zip(core.kernel_file) else { return Vec::new() };
+    let found = kernel.heaps(&core.memory, file);
     for heap in &found {
         for damage in heap.corruption.iter().take(MOST_CORRUPTION) {
             let text = format!("heap {} is corrupted: {}", heap.name, damage.text);

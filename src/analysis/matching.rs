@@ -34,21 +34,22 @@ const MOST: u64 = 4 << 20;
 /// Bytes looked at at most: sections of a forged ELF may all be in one place.
 const MOST_SEEN: u64 = MOST << 4;
 
-/// Compares `snapshot` with `symbols`.
-pub fn compare(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {
-    if let (Some(dump), Some(file)) = (&snapshot.identity.build_id, symbols.image().build_id()) {
-        return if dump == file {
-            Match::BuildId
-        } else {
-            let why = format!(
-                "the dump is of build ID {}, the ELF has {}",
-                hex::encode(dump),
-                hex::encode(file)
-            );
+/// Compares `snapshot` with each of `files`. A dump states one build ID: where one of the files has
+/// it, the others are compared by their contents.
+pub fn compare(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<Match> {
+    let stated = snapshot.identity.build_id.as_deref();
+    let is_stated = |file: &SymbolFile<'_>| stated.is_some() && file.image().build_id() == stated;
+    let found = files.iter().any(is_stated);
+    let compare = |file: &SymbolFile<'_>| match (stated, file.image().build_id()) {
+        _ if is_stated(file) => Match::BuildId,
+        (Some(dump), Some(file)) if !found => {
+            let (dump, file) = (hex::encode(dump), hex::encode(file));
+            let why = format!("the dump is of build ID {dump}, the ELF has {file}");
             Match::Different { why }
-        };
-    }
-    compare_contents(snapshot, symbols)
+        }
+        _ => compare_contents(snapshot, file),
+    };
+    files.iter().map(compare).collect()
 }
 
 fn compare_contents(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {

@@ -31,17 +31,18 @@ mod variables;
 
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
-use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState};
-use crate::base::{AddressRange, Memory, Overlay, hex};
+use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState, VTOR};
+use crate::base::{Address, AddressRange, Overlay, hex};
 use crate::issue;
 use crate::report::{
     Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
     Severity, SymbolMatch,
 };
 use crate::rtos::{self, Kernel, KernelState};
-use crate::snapshot::{RegisterSet, Snapshot, ThreadRegisters};
-use crate::symbols::SymbolFile;
+use crate::snapshot::{MemoryImage, RegisterSet, Snapshot, ThreadRegisters};
+use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
+use matching::Match;
 use unwind::{Context, Environment};
 
 /// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
@@ -58,22 +59,20 @@ pub struct Options {
     pub locals: bool,
     /// Collect globals and statics.
     pub globals: bool,
-    /// Path of the symbol file, as the report shows it.
-    pub symbol_path: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { max_frames: 128, locals: true, globals: true, symbol_path: None }
+        Options { max_frames: 128, locals: true, globals: true }
     }
 }
 
-/// Explains a crash as far as `snapshot` and `symbols` allow.
-pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &Options) -> Report {
+/// Explains a crash as far as `snapshot` and the ELF files of its firmware allow: none, one, or one
+/// for each image (bootloader and application, secure and non-secure).
+pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options) -> Report {
     let mut notes = Notes::default();
-    let core = Core::new(snapshot, symbols);
-    let matched = symbols.map(|symbols| matching::compare(snapshot, symbols));
-    remark_on_input(snapshot, symbols, matched.as_ref(), &mut notes);
+    let core = Core::new(snapshot, files);
+    remark_on_input(snapshot, &core, &mut notes);
     core.remark_on_kernel(&mut notes);
 
     let environment = core.environment();
@@ -89,21 +88,17 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
     };
     let mut finding = cause::explain(&scene);
     let heaps = heaps::list(&core, &mut finding.cause, &mut notes);
-    let most = match matched {
-        Some(matching::Match::Different { .. }) => Confidence::Possible,
-        Some(matching::Match::Unknown) => Confidence::Likely,
-        _ => Confidence::Certain,
-    };
-    finding.cause.confidence = finding.cause.confidence.min(most);
+    let blamed = contexts.get(crashed.unwrap_or(0));
+    finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
     let fault = explain_fault(
         &core.system,
         &contexts,
         scene.handler.or(crashed.and_then(|c| c.checked_sub(1))),
     );
     let threads = threads::list(&scene, snapshot, options, &mut notes);
-    let globals = match symbols {
-        Some(symbols) if options.globals => variables::globals(symbols, &*core.memory, &mut notes),
-        _ => Vec::new(),
+    let globals = match options.globals {
+        true => variables::globals(&core.symbols, &core.memory, &mut notes),
+        false => Vec::new(),
     };
     let mut report = Report {
         schema: SCHEMA,
@@ -111,11 +106,7 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
         category: finding.category,
         cause: finding.cause,
         device: device(snapshot, &core),
-        symbols: symbols
-            .zip(matched.as_ref())
-            .map(|(symbols, matched)| symbol_match(symbols, matched, options))
-            .into_iter()
-            .collect(),
+        symbols: core.matches.iter().map(|(file, matched)| symbol_match(file, matched)).collect(),
         fault,
         threads,
         heap: heaps,
@@ -130,11 +121,8 @@ pub fn analyze(snapshot: &Snapshot, symbols: Option<&SymbolFile<'_>>, options: &
 /// Register sets for a core file's threads, so that any debugger unwinds them: where the crash
 /// happened first, with the registers it had before the exception; then what else ran, handlers
 /// under the number of their exception; then every other RTOS thread.
-pub fn thread_contexts(
-    snapshot: &Snapshot,
-    symbols: Option<&SymbolFile<'_>>,
-) -> Vec<ThreadRegisters> {
-    let core = Core::new(snapshot, symbols);
+pub fn thread_contexts(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<ThreadRegisters> {
+    let core = Core::new(snapshot, files);
     let environment = core.environment();
     let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
     let crashed = crash_context(&contexts, &environment);
@@ -144,23 +132,42 @@ pub fn thread_contexts(
 /// A snapshot with what is read from it once.
 struct Core<'a, 'd> {
     snapshot: &'a Snapshot,
-    symbols: Option<&'a SymbolFile<'d>>,
-    memory: Box<dyn Memory + 'a>,
+    /// The files as given, each with what the dump says to it.
+    matches: Vec<(&'a SymbolFile<'d>, Match)>,
+    symbols: Symbols<'a, 'd>,
+    memory: Overlay<&'a MemoryImage, Symbols<'a, 'd>>,
     system: SystemState,
     kernel: Option<&'static dyn Kernel>,
+    /// The file in which the kernel was recognised.
+    kernel_file: Option<&'a SymbolFile<'d>>,
     state: Option<KernelState>,
 }
 
 impl<'a, 'd> Core<'a, 'd> {
-    fn new(snapshot: &'a Snapshot, symbols: Option<&'a SymbolFile<'d>>) -> Core<'a, 'd> {
-        let memory: Box<dyn Memory + 'a> = match symbols {
-            Some(symbols) => Box::new(Overlay { first: &snapshot.memory, second: symbols }),
-            None => Box::new(&snapshot.memory),
-        };
+    fn new(snapshot: &'a Snapshot, files: &'a [SymbolFile<'d>]) -> Core<'a, 'd> {
+        let matches: Vec<_> = files.iter().zip(matching::compare(snapshot, files)).collect();
         let system = SystemState::read(&snapshot.memory);
-        let kernel = symbols.and_then(rtos::recognize);
-        let state = symbols.zip(kernel).map(|(symbols, kernel)| kernel.read(&*memory, symbols));
-        Core { snapshot, symbols, memory, system, kernel, state }
+        let running = system.get(VTOR).or(snapshot.registers.pc()).map(Address);
+        let symbols = ranked(&matches, running);
+        let memory = Overlay { first: &snapshot.memory, second: symbols.clone() };
+        let kernel_file =
+            symbols.files().iter().copied().find(|file| rtos::recognize(file).is_some());
+        let kernel = kernel_file.and_then(rtos::recognize);
+        let state = kernel_file.zip(kernel).map(|(file, kernel)| kernel.read(&memory, file));
+        Core { snapshot, matches, symbols, memory, system, kernel, kernel_file, state }
+    }
+
+    /// How sure anything can be that rests on the image in which `context` ran.
+    fn confidence(&self, context: Option<&Context>) -> Confidence {
+        let mut frames = context.into_iter().flat_map(|context| &context.frames);
+        let file = frames.find_map(|frame| self.symbols.at(frame.pc.lookup()));
+        let file = file.or(self.symbols.files().first().copied());
+        let mut matches = self.matches.iter();
+        match matches.find(|(known, _)| file.is_some_and(|file| std::ptr::eq(*known, file))) {
+            Some((_, Match::Different { .. })) => Confidence::Possible,
+            Some((_, Match::Unknown)) => Confidence::Likely,
+            _ => Confidence::Certain,
+        }
     }
 
     /// The registers of the stopped CPU; of the first thread where only threads are known.
@@ -175,8 +182,8 @@ impl<'a, 'd> Core<'a, 'd> {
     fn environment(&self) -> Environment<'_, 'd> {
         let current = self.state.iter().flat_map(|state| &state.threads).find(|t| t.current);
         Environment {
-            memory: &*self.memory,
-            symbols: self.symbols,
+            memory: &self.memory,
+            symbols: &self.symbols,
             system: &self.system,
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
             outermost: self.kernel.map_or(&[], Kernel::outermost),
@@ -193,6 +200,25 @@ impl<'a, 'd> Core<'a, 'd> {
             }
         }
     }
+}
+
+/// The files in the order in which they count where several claim an address: those that belong to
+/// the dump, the one that runs first. A bootloader's RAM is the application's later.
+fn ranked<'a, 'd>(
+    matches: &[(&'a SymbolFile<'d>, Match)],
+    running: Option<Address>,
+) -> Symbols<'a, 'd> {
+    let mut matches: Vec<_> = matches.iter().collect();
+    matches.sort_by_key(|(file, matched)| {
+        let doubt = match matched {
+            Match::BuildId | Match::Contents { .. } => 0,
+            Match::Unknown => 1,
+            Match::Different { .. } => 2,
+        };
+        let runs = running.is_some_and(|running| file.section_at(running).is_some());
+        (doubt, !runs)
+    });
+    Symbols::new(matches.into_iter().map(|(file, _)| *file))
 }
 
 /// The context in which the crash happened: what the innermost fault handler interrupted. Without
@@ -278,20 +304,16 @@ fn device(snapshot: &Snapshot, core: &Core<'_, '_>) -> Device {
     }
 }
 
-fn symbol_match(
-    symbols: &SymbolFile<'_>,
-    matched: &matching::Match,
-    options: &Options,
-) -> SymbolMatch {
+fn symbol_match(file: &SymbolFile<'_>, matched: &Match) -> SymbolMatch {
     let matched = match matched {
-        matching::Match::BuildId => MatchKind::BuildId,
-        matching::Match::Contents { .. } => MatchKind::Contents,
-        matching::Match::Unknown => MatchKind::None,
-        matching::Match::Different { .. } => MatchKind::Forced,
+        Match::BuildId => MatchKind::BuildId,
+        Match::Contents { .. } => MatchKind::Contents,
+        Match::Unknown => MatchKind::None,
+        Match::Different { .. } => MatchKind::Forced,
     };
     SymbolMatch {
-        path: options.symbol_path.clone(),
-        build_id: symbols.image().build_id().map(hex::encode),
+        path: file.path().map(str::to_string),
+        build_id: file.image().build_id().map(hex::encode),
         matched,
     }
 }
@@ -334,12 +356,7 @@ fn missing(snapshot: &Snapshot) -> Vec<(AddressRange, &str)> {
 }
 
 /// Notes on what the dump or the symbols lack altogether.
-fn remark_on_input(
-    snapshot: &Snapshot,
-    symbols: Option<&SymbolFile<'_>>,
-    matched: Option<&matching::Match>,
-    notes: &mut Notes,
-) {
+fn remark_on_input(snapshot: &Snapshot, core: &Core<'_, '_>, notes: &mut Notes) {
     for remark in &snapshot.remarks {
         notes.add(Severity::Warning, "dump", remark.as_str());
     }
@@ -357,40 +374,47 @@ fn remark_on_input(
         let text = format!("{more} more ranges are not captured; the full report lists them");
         notes.add(Severity::Warning, "not_captured", text);
     }
-    match symbols {
-        None => notes.add(
+    if core.matches.is_empty() {
+        notes.add(
             Severity::Warning,
             "no_symbols",
             "no ELF was given: functions, threads and variables cannot be named (use --elf)",
-        ),
-        Some(symbols) => {
-            if !symbols.image().has_debug_info() {
-                notes.add(
-                    Severity::Warning,
-                    "no_debug_info",
-                    "the ELF has no debug information: no lines and no variables (build with -g)",
-                );
-            }
-            if symbols.split_dwarf_units() > 0 {
-                notes.add(
-                    Severity::Warning,
-                    "split_dwarf",
-                    "some debug information is in .dwo files, which are not read (-gsplit-dwarf)",
-                );
-            }
-            match matched {
-                Some(matching::Match::Different { why }) => {
-                    let text = format!("the ELF is not that of this dump, and was forced: {why}");
-                    notes.add(Severity::Error, "symbols_forced", text);
-                }
-                Some(matching::Match::Unknown) => notes.add(
-                    Severity::Warning,
-                    "symbols_unmatched",
-                    "the dump holds nothing by which the ELF could be checked: names and lines \
-                     are right only if it is that of the very build that crashed",
-                ),
-                _ => {}
-            }
+        );
+    }
+    for (file, matched) in &core.matches {
+        let elf = match core.matches.len() {
+            1 => "the ELF".to_string(),
+            _ => format!("the ELF {}", core.symbols.name_of(file)),
+        };
+        remark_on_file(&elf, file, matched, notes);
+    }
+}
+
+/// Notes on what one ELF lacks, and whether it is that of the dump.
+fn remark_on_file(elf: &str, file: &SymbolFile<'_>, matched: &Match, notes: &mut Notes) {
+    if !file.image().has_debug_info() {
+        let text =
+            format!("{elf} has no debug information: no lines and no variables (build with -g)");
+        notes.add(Severity::Warning, "no_debug_info", text);
+    }
+    if file.split_dwarf_units() > 0 {
+        let text = format!(
+            "some debug information of {elf} is in .dwo files, which are not read (-gsplit-dwarf)"
+        );
+        notes.add(Severity::Warning, "split_dwarf", text);
+    }
+    match matched {
+        Match::Different { why } => {
+            let text = format!("{elf} is not that of this dump, and was forced: {why}");
+            notes.add(Severity::Error, "symbols_forced", text);
         }
+        Match::Unknown => {
+            let text = format!(
+                "the dump holds nothing by which {elf} could be checked: names and lines are right \
+                 only if it is that of the very build that crashed"
+            );
+            notes.add(Severity::Warning, "symbols_unmatched", text);
+        }
+        Match::BuildId | Match::Contents { .. } => {}
     }
 }

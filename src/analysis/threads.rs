@@ -196,7 +196,7 @@ fn stored(
 
 fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
     let entry = thread.entry.map(|entry| {
-        let symbol = scene.environment.symbols.and_then(|symbols| symbols.symbol_at(entry));
+        let symbol = scene.environment.symbols.symbol_at(entry);
         symbol.map_or_else(|| entry.to_string(), |(symbol, _)| symbol.name.to_string())
     });
     Thread {
@@ -303,10 +303,11 @@ fn add_frame(
         sp: unwound.registers.sp().map(Hex32),
         found_by: unwound.found_by.name().into(),
         remark: unwound.remark.clone(),
+        image: scene.environment.symbols.image_at(unwound.pc.lookup()).map(str::to_string),
         registers: shown(&unwound.registers),
         ..Frame::default()
     };
-    let symbols = scene.environment.symbols;
+    let symbols = scene.environment.symbols.at(unwound.pc.lookup());
     let sources = symbols.map(|symbols| symbols.frames_at(unwound.pc)).unwrap_or_default();
     if sources.is_empty() {
         let frame = match symbols {

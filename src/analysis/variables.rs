@@ -3,9 +3,9 @@
 use super::room::Room;
 use super::unwind::{Environment, UnwoundFrame, dwarf_register};
 use crate::base::{Address, Memory};
-use crate::report::{self, Hex32, Notes, Status};
+use crate::report::{self, Hex32, Notes, Severity, Status};
 use crate::symbols::{
-    CodeAddress, FrameContext, Limits, Missing, SourceFrame, SymbolFile, Value, ValueKind,
+    CodeAddress, FrameContext, Limits, Missing, SourceFrame, SymbolFile, Symbols, Value, ValueKind,
     VariableKind,
 };
 use std::cell::OnceCell;
@@ -110,30 +110,51 @@ pub(super) fn argument(
     }
 }
 
-/// Every global and static, by name.
+/// Every global and static of every image, by name; a name that several images have is prefixed
+/// with the image's.
 pub(super) fn globals(
-    symbols: &SymbolFile<'_>,
+    symbols: &Symbols<'_, '_>,
     memory: &dyn Memory,
     notes: &mut Notes,
 ) -> Vec<report::Variable> {
     let mut room = Room::for_globals();
-    let mut shown = Vec::new();
-    for global in symbols.globals() {
-        if !room.for_value() {
-            break;
+    let mut shown: Vec<(&str, report::Variable)> = Vec::new();
+    for file in symbols.files() {
+        let image = symbols.name_of(file);
+        let mut lost = 0_usize;
+        for global in file.globals() {
+            if !room.for_value() {
+                break;
+            }
+            let holder = global.place.address().and_then(|address| symbols.at(address));
+            if holder.is_some_and(|holder| !std::ptr::eq(holder, *file)) {
+                lost = lost.saturating_add(1);
+                continue;
+            }
+            let value = file.global_value(&global, memory, LIMITS);
+            let name = match global.function {
+                Some(function) => format!("{function}::{}", global.name),
+                None => global.name.to_string(),
+            };
+            let converted = convert(file, &name, &value, memory);
+            room.take_value(&converted);
+            shown.push((image, converted));
         }
-        let value = symbols.global_value(&global, memory, LIMITS);
-        let name = match global.function {
-            Some(function) => format!("{function}::{}", global.name),
-            None => global.name.to_string(),
-        };
-        let converted = convert(symbols, &name, &value, memory);
-        room.take_value(&converted);
-        shown.push(converted);
+        if lost > 0 {
+            let text =
+                format!("{lost} globals of {image} are left out: another ELF has their memory");
+            notes.add(Severity::Info, "globals_overlaid", text);
+        }
     }
     room.remark("globals", notes);
-    shown.sort_by(|a: &report::Variable, b| a.name.cmp(&b.name));
-    shown
+    shown.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+    for same in shown.chunk_by_mut(|(_, a), (_, b)| a.name == b.name) {
+        let several = same.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a != b));
+        for (image, variable) in same.iter_mut().filter(|_| several) {
+            variable.name = format!("{image}::{}", variable.name);
+        }
+    }
+    shown.into_iter().map(|(_, variable)| variable).collect()
 }
 
 fn convert<'d>(

@@ -1,18 +1,17 @@
 //! `mflt analyze`: explain a dump.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use memmap2::Mmap;
 
+use super::elf::{self, reading};
 use super::{Context, Exit, WithHint};
 use crate::analysis::matching::{self, Match};
 use crate::analysis::{Options, analyze};
 use crate::format;
 use crate::report::{Severity, Style, render_text};
-use crate::symbols::{ElfImage, SymbolFile};
+use crate::symbols::ElfImage;
 
 /// Explain why the firmware in a dump crashed.
 ///
@@ -20,14 +19,16 @@ use crate::symbols::{ElfImage, SymbolFile};
 /// backtrace; the crashed thread with registers and local variables.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt analyze crash.core --elf zephyr.elf\n  \
+    mflt analyze crash.core --elf app.elf --elf bootloader.elf\n  \
     mflt analyze crash.core --elf zephyr.elf --json | jq .cause")]
 pub(super) struct AnalyzeArgs {
     /// The dump: an ELF core.
     #[arg(value_name = "CORE")]
     core: PathBuf,
-    /// The firmware's ELF file, with debug information.
+    /// The firmware's ELF file, with debug information; several for several images, such as
+    /// bootloader and application, or secure and non-secure firmware.
     #[arg(long, value_name = "ELF")]
-    elf: Option<PathBuf>,
+    elf: Vec<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -47,33 +48,30 @@ pub(super) struct AnalyzeArgs {
 
 impl AnalyzeArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let core = map(&self.core).context(reading("coredump", &self.core))?;
+        let core = elf::map(&self.core).context(reading("coredump", &self.core))?;
         let snapshot = format::open(&core)
             .map_err(|error| not_a_dump(error, &core))
             .with_context(|| reading("coredump", &self.core))?;
-        let elf = self.elf.as_deref().map(|path| map(path).context(reading("ELF", path)));
-        let elf = elf.transpose()?;
-        let image = elf
-            .as_deref()
-            .map(ElfImage::parse)
-            .transpose()
-            .with_context(|| reading("ELF", self.elf.as_deref().unwrap_or(Path::new(""))))?;
-        let symbols = image.as_ref().map(SymbolFile::new);
-        if let (Some(symbols), false) = (&symbols, self.force)
-            && let Match::Different { why } = matching::compare(&snapshot, symbols)
-        {
-            let path = self.elf.as_deref().unwrap_or(Path::new("")).display();
-            return Err(anyhow::anyhow!("ELF `{path}` is not the firmware of this dump: {why}"))
-                .hint("give the ELF of the very build that crashed, or --force to go on");
+        let files = elf::map_all(&self.elf)?;
+        let images = elf::parse_all(&self.elf, &files)?;
+        let symbols = elf::symbols_of(&self.elf, &images);
+        if !self.force {
+            for (path, matched) in self.elf.iter().zip(matching::compare(&snapshot, &symbols)) {
+                if let Match::Different { why } = matched {
+                    let path = path.display();
+                    let text = format!("ELF `{path}` is not the firmware of this dump: {why}");
+                    return Err(anyhow::anyhow!(text))
+                        .hint("give the ELF of the very build that crashed, or --force to go on");
+                }
+            }
         }
         let options = Options {
             max_frames: usize::from(self.max_frames),
             // Text shows globals only in full; not computing them keeps it fast.
             globals: self.json || self.full,
-            symbol_path: self.elf.as_ref().map(|path| path.display().to_string()),
             ..Options::default()
         };
-        let report = analyze(&snapshot, symbols.as_ref(), &options);
+        let report = analyze(&snapshot, &symbols, &options);
         if self.json {
             let mut line = serde_json::to_vec(&report)?;
             line.push(b'\n');
@@ -90,10 +88,6 @@ impl AnalyzeArgs {
     }
 }
 
-fn reading(what: &str, path: &Path) -> String {
-    format!("reading {what} `{}`", path.display())
-}
-
 fn not_a_dump(error: format::FormatError, bytes: &[u8]) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     if ElfImage::parse(bytes).is_ok() {
@@ -102,16 +96,4 @@ fn not_a_dump(error: format::FormatError, bytes: &[u8]) -> anyhow::Error {
             .unwrap_err();
     }
     error
-}
-
-/// Maps a file into memory; an empty one cannot be mapped and is refused with that reason.
-#[allow(unsafe_code)]
-fn map(path: &Path) -> anyhow::Result<Mmap> {
-    let file = File::open(path)?;
-    if file.metadata()?.len() == 0 {
-        anyhow::bail!("the file is empty");
-    }
-    // SAFETY: the map is read-only. Another process that truncates the file meanwhile can end this
-    // one with SIGBUS, as with every tool that maps its input; nothing is corrupted by it.
-    Ok(unsafe { Mmap::map(&file)? })
 }

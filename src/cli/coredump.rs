@@ -12,12 +12,12 @@ use super::numbers::{civil_time, format_size};
 use super::priorities;
 use super::progress::Bar;
 use super::regions::{self, Guess};
-use super::{Context, Exit, WithHint, files};
+use super::{Context, Exit, WithHint, elf, files};
 use crate::analysis;
 use crate::base::{AddressRange, Memory};
 use crate::format::elf_core;
 use crate::snapshot::{Identity, Snapshot};
-use crate::symbols::{ElfImage, SymbolFile};
+use crate::symbols::{SymbolFile, Symbols};
 use crate::target::rsp::GdbClient;
 use crate::target::{CapturePlan, Captured, Leave, Target, TargetError, capture};
 
@@ -39,9 +39,10 @@ pub(super) struct CoredumpArgs {
     /// GDB server of the target, for example localhost:3333.
     #[arg(long, value_name = "HOST:PORT")]
     gdb: String,
-    /// ELF file of the firmware: says what is RAM, names symbols, identifies the build.
+    /// ELF file of the firmware: says what is RAM, names symbols, identifies the build. Several
+    /// for several images, the one that counts first.
     #[arg(long, value_name = "ELF")]
-    elf: Option<PathBuf>,
+    elf: Vec<PathBuf>,
     /// Memory to capture, instead of all RAM; may be given several times.
     ///
     /// ADDR is a number, a symbol or symbol+offset; SIZE is a number, 256K, 1M, or a symbol,
@@ -79,23 +80,11 @@ pub(super) struct CoredumpArgs {
 
 impl CoredumpArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let bytes = match &self.elf {
-            Some(path) => {
-                let bytes = std::fs::read(path);
-                Some(bytes.with_context(|| format!("reading ELF file `{}`", path.display()))?)
-            }
-            None => None,
-        };
-        let image = match (&bytes, &self.elf) {
-            (Some(bytes), Some(path)) => {
-                let image = ElfImage::parse(bytes);
-                Some(image.with_context(|| format!("reading ELF file `{}`", path.display()))?)
-            }
-            _ => None,
-        };
-        let symbols = image.as_ref().map(SymbolFile::new);
+        let mapped = elf::map_all(&self.elf)?;
+        let images = elf::parse_all(&self.elf, &mapped)?;
+        let symbols = elf::symbols_of(&self.elf, &images);
         // Usage errors come before anything touches the target.
-        let named = regions::named(&self.region, symbols.as_ref())?;
+        let named = regions::named(&self.region, &Symbols::new(&symbols))?;
 
         // A capture that cannot be kept is not begun.
         if let Some(path) = &self.output {
@@ -105,7 +94,7 @@ impl CoredumpArgs {
 
         let cancel = cancel_on_interrupt();
         let mut target = self.connect(Arc::clone(&cancel))?;
-        let result = self.capture(context, &mut target, symbols.as_ref(), named, &cancel);
+        let result = self.capture(context, &mut target, &symbols, named, &cancel);
         // Whatever happened, the target is left as it should be.
         let left = target.leave(self.leave());
         result?.report(self, context, left)
@@ -150,7 +139,7 @@ impl CoredumpArgs {
     /// The regions to capture, and lines about what is left out.
     fn regions(
         target: &mut dyn Target,
-        symbols: Option<&SymbolFile<'_>>,
+        symbols: &[SymbolFile<'_>],
         named: Vec<AddressRange>,
     ) -> anyhow::Result<Vec<Guess>> {
         if !named.is_empty() {
@@ -159,7 +148,7 @@ impl CoredumpArgs {
                 .map(|range| Guess { range, size: range.size() })
                 .collect());
         }
-        let mut guesses = symbols.map(regions::of_elf).unwrap_or_default();
+        let mut guesses = regions::of_elfs(symbols);
         if guesses.is_empty() {
             guesses = regions::guess(target.ram().context("asking for the memory map")?);
         }
@@ -174,7 +163,7 @@ impl CoredumpArgs {
         &self,
         context: &mut Context<'_>,
         target: &mut dyn Target,
-        symbols: Option<&SymbolFile<'_>>,
+        symbols: &[SymbolFile<'_>],
         named: Vec<AddressRange>,
         cancel: &AtomicBool,
     ) -> anyhow::Result<Outcome> {
@@ -194,14 +183,14 @@ impl CoredumpArgs {
         let plan = CapturePlan::of_regions(guesses.iter().map(|guess| guess.range));
         let started = Instant::now();
         let captured_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut running = None;
+        let mut running = Vec::new();
         let mut bar = Bar::new(context.interactive);
         let mut captured = capture(
             target,
             &plan,
             &mut |registers, memory| {
-                running = symbols.map(|symbols| running_build(symbols, memory));
-                priorities::first(registers, memory, symbols, &plan)
+                running = symbols.iter().map(|file| running_build(file, memory)).collect();
+                priorities::first(registers, memory, &Symbols::new(symbols), &plan)
             },
             &mut |progress| {
                 bar.update(progress.done, progress.total);
@@ -221,19 +210,18 @@ impl CoredumpArgs {
             hardware_version: self.hardware_version.clone(),
             build_id: None,
         };
-        match running {
-            Some(Build::Running(build_id)) => snapshot.identity.build_id = Some(build_id),
-            Some(Build::Other(build_id)) => {
-                snapshot.identity.build_id = build_id;
-                snapshot.remarks.push("the target does not run the ELF file given".to_owned());
+        for (build, path) in running.iter().zip(&self.elf) {
+            if let Build::Other(_) = build {
+                let path = path.display();
+                snapshot.remarks.push(format!("the target does not run the ELF file `{path}`"));
                 writeln!(
                     context.err,
-                    "warning: the target does not run the ELF file given: regions and threads \
+                    "warning: the target does not run the ELF file `{path}`: regions and threads \
                      may be wrong"
                 )?;
             }
-            Some(Build::Unknown) | None => {}
         }
+        snapshot.identity.build_id = build_id(running);
         add_threads(snapshot, symbols);
         Ok(Outcome { captured, captured_at, duration })
     }
@@ -250,8 +238,8 @@ impl CoredumpArgs {
 
 /// Fills in the threads of the operating system and what the exception interrupted, so that
 /// debuggers list and unwind them.
-fn add_threads(snapshot: &mut Snapshot, symbols: Option<&SymbolFile<'_>>) {
-    if symbols.is_some() {
+fn add_threads(snapshot: &mut Snapshot, symbols: &[SymbolFile<'_>]) {
+    if !symbols.is_empty() {
         snapshot.threads = analysis::thread_contexts(snapshot, symbols);
     }
 }
@@ -264,6 +252,20 @@ enum Build {
     Other(Option<Vec<u8>>),
     /// The ELF file has no build ID, or the target does not show its own.
     Unknown,
+}
+
+/// The build ID that the dump states: of the first ELF file that the target runs, else what stands
+/// where another one should.
+fn build_id(builds: Vec<Build>) -> Option<Vec<u8>> {
+    let mut other = None;
+    for build in builds {
+        match build {
+            Build::Running(build_id) => return Some(build_id),
+            Build::Other(build_id) => other = other.or(build_id),
+            Build::Unknown => {}
+        }
+    }
+    other
 }
 
 fn running_build(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Build {

@@ -5,6 +5,7 @@
 
 mod analyze;
 mod coredump;
+mod elf;
 mod exit;
 mod files;
 mod numbers;

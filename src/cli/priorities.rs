@@ -3,7 +3,7 @@
 use crate::base::{Address, AddressRange, Memory, Overlay};
 use crate::rtos;
 use crate::snapshot::{Register, RegisterSet};
-use crate::symbols::SymbolFile;
+use crate::symbols::Symbols;
 use crate::target::{CapturePlan, PlannedRange, Purpose};
 
 /// Enough for many frames of a stack whose end is not known, in bytes.
@@ -22,7 +22,7 @@ const CODE: u32 = 64;
 pub(super) fn first(
     registers: &RegisterSet,
     memory: &dyn Memory,
-    symbols: Option<&SymbolFile<'_>>,
+    symbols: &Symbols<'_, '_>,
     plan: &CapturePlan,
 ) -> Vec<PlannedRange> {
     let vectors = memory.read_u32(VTOR).unwrap_or(0);
@@ -43,18 +43,17 @@ pub(super) fn first(
     for register in [Register::PC, Register::LR] {
         let near = registers.get(register).map(|pc| (pc & !3).saturating_sub(CODE / 2));
         let range = near.and_then(|start| AddressRange::new(Address(start), u64::from(CODE)));
-        let is_code = |range: &AddressRange| symbols.is_none_or(|s| s.is_code(range.start()));
+        let is_code = |range: &AddressRange| symbols.is_empty() || symbols.is_code(range.start());
         add(&mut ranges, range.filter(is_code), Purpose::Code);
     }
-    if let Some(symbols) = symbols {
-        let seen = Overlay { first: memory, second: symbols };
-        if let Some(kernel) = rtos::recognize(symbols) {
-            let state = kernel.read(&seen, symbols);
-            for range in rtos::ranges(kernel, &state, symbols) {
-                // Only what is captured anyway, and what a sane kernel would hold.
-                let wanted = plan.ranges.iter().any(|r| r.range.intersection(range).is_some());
-                add(&mut ranges, Some(range).filter(|_| wanted), Purpose::KernelObjects);
-            }
+    let seen = Overlay { first: memory, second: symbols };
+    for file in symbols.files() {
+        let Some(kernel) = rtos::recognize(file) else { continue };
+        let state = kernel.read(&seen, file);
+        for range in rtos::ranges(kernel, &state, file) {
+            // Only what is captured anyway, and what a sane kernel would hold.
+            let wanted = plan.ranges.iter().any(|r| r.range.intersection(range).is_some());
+            add(&mut ranges, Some(range).filter(|_| wanted), Purpose::KernelObjects);
         }
     }
     ranges

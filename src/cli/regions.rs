@@ -3,7 +3,7 @@
 use super::numbers::{format_size, parse_number, parse_size};
 use super::{Usage, WithHint};
 use crate::base::{Address, AddressRange};
-use crate::symbols::SymbolFile;
+use crate::symbols::{SymbolFile, Symbols};
 
 /// Most bytes of one region that is not named by the user.
 const MAX_GUESSED: u64 = 1 << 20;
@@ -18,7 +18,7 @@ const JOIN: u64 = 256;
 /// [`Usage`], naming the argument that makes no sense.
 pub(super) fn named(
     arguments: &[String],
-    symbols: Option<&SymbolFile<'_>>,
+    symbols: &Symbols<'_, '_>,
 ) -> anyhow::Result<Vec<AddressRange>> {
     let mut ranges = Vec::new();
     for pair in arguments.chunks(2) {
@@ -44,7 +44,7 @@ fn check_total(ranges: &[AddressRange]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parse_address(text: &str, symbols: Option<&SymbolFile<'_>>) -> anyhow::Result<Address> {
+fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<Address> {
     if let Some(number) = parse_number(text) {
         let address = u32::try_from(number)
             .map_err(|_| Usage(format!("region address `{text}` is beyond 32 bits")))?;
@@ -65,7 +65,7 @@ fn parse_address(text: &str, symbols: Option<&SymbolFile<'_>>) -> anyhow::Result
     Ok(address.ok_or_else(|| Usage(format!("region address `{text}` is beyond 32 bits")))?)
 }
 
-fn parse_region_size(text: &str, symbols: Option<&SymbolFile<'_>>) -> anyhow::Result<u64> {
+fn parse_region_size(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<u64> {
     let size = match parse_size(text) {
         Some(size) => size,
         None if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
@@ -87,11 +87,11 @@ fn parse_region_size(text: &str, symbols: Option<&SymbolFile<'_>>) -> anyhow::Re
     }
 }
 
-fn look_up(name: &str, symbols: Option<&SymbolFile<'_>>) -> anyhow::Result<(Address, u32)> {
-    let Some(symbols) = symbols else {
+fn look_up(name: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<(Address, u32)> {
+    if symbols.is_empty() {
         return Err(Usage(format!("`{name}` is no number, and no ELF file is given")))
             .hint("name the firmware with `--elf` to use its symbols");
-    };
+    }
     match symbols.symbol(name) {
         Some(symbol) => Ok((symbol.address, symbol.size)),
         None => Err(Usage(format!("the ELF file has no symbol `{name}`")).into()),
@@ -107,10 +107,10 @@ pub(super) struct Guess {
     pub(super) size: u64,
 }
 
-/// The RAM that the program of `symbols` uses: its writable sections, near ones joined.
-pub(super) fn of_elf(symbols: &SymbolFile<'_>) -> Vec<Guess> {
-    let sections = symbols.image().allocated_sections();
-    guess(sections.iter().filter(|section| section.is_ram()).map(|section| section.range))
+/// The RAM that the programs of `files` use: their writable sections, near ones joined.
+pub(super) fn of_elfs(files: &[SymbolFile<'_>]) -> Vec<Guess> {
+    let sections = files.iter().flat_map(|file| file.image().allocated_sections());
+    guess(sections.filter(|section| section.is_ram()).map(|section| section.range))
 }
 
 /// Ranges in order, near ones joined, each at most [`MAX_GUESSED`] long.
@@ -149,7 +149,7 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> anyhow::Result<Vec<AddressRange>> {
         let arguments: Vec<String> = arguments.iter().map(|text| text.to_string()).collect();
-        named(&arguments, None)
+        named(&arguments, &Symbols::default())
     }
 
     #[test]

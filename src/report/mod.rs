@@ -281,6 +281,8 @@ pub struct Frame {
     /// How the frame was found: `registers`, `exception frame`, `cfi`, `exidx`, `prologue`,
     /// `link register`, `scan`.
     pub found_by: String,
+    /// The ELF that holds the code, by the end of its path, when there are several.
+    pub image: Option<String>,
     /// Doubts about this frame.
     pub remark: Option<String>,
     /// Registers as they were in this frame; unknown ones are left out.

@@ -14,6 +14,7 @@ use crate::base::{Address, Memory, Unreadable};
 /// As [`Memory`] it gives the contents that the program cannot have changed: code and constants.
 pub struct SymbolFile<'d> {
     image: &'d ElfImage<'d>,
+    path: Option<String>,
     sections: Vec<AllocatedSection<'d>>,
     symbols: OnceLock<SymbolTable<'d>>,
     call_frames: OnceLock<CallFrames<'d>>,
@@ -31,11 +32,22 @@ impl<'d> SymbolFile<'d> {
     pub fn new(image: &'d ElfImage<'d>) -> SymbolFile<'d> {
         SymbolFile {
             image,
+            path: None,
             sections: image.allocated_sections(),
             symbols: OnceLock::new(),
             call_frames: OnceLock::new(),
             dwarf: OnceLock::new(),
         }
+    }
+
+    /// Says under which path people know the file.
+    pub fn with_path(self, path: impl Into<String>) -> SymbolFile<'d> {
+        SymbolFile { path: Some(path.into()), ..self }
+    }
+
+    /// The path under which people know the file.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 
     /// The file behind it.

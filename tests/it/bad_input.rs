@@ -243,7 +243,7 @@ fn explain(bytes: &[u8], symbols: &SymbolFile<'_>, globals: bool) -> bool {
     match format::open(bytes) {
         Ok(snapshot) => {
             let options = Options { max_frames: 32, globals, ..Options::default() };
-            let report = analysis::analyze(&snapshot, Some(symbols), &options);
+            let report = analysis::analyze(&snapshot, std::slice::from_ref(symbols), &options);
             !report.title.is_empty()
         }
         Err(_) => false,

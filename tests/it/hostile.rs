@@ -26,7 +26,7 @@ fn with_firmware(test: impl FnOnce(Snapshot, &SymbolFile<'_>)) {
 
 fn report(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Report {
     let options = Options { globals: false, ..Options::default() };
-    analysis::analyze(snapshot, Some(symbols), &options)
+    analysis::analyze(snapshot, std::slice::from_ref(symbols), &options)
 }
 
 fn notes(report: &Report) -> Vec<&str> {

@@ -25,7 +25,7 @@ fn report(case: &str, changed: &[(SystemRegister, u32)]) -> Report {
     }
     snapshot.memory = memory;
     let elf = ElfImage::parse(&elf).unwrap();
-    analyze(&snapshot, Some(&SymbolFile::new(&elf)), &Options::default())
+    analyze(&snapshot, &[SymbolFile::new(&elf)], &Options::default())
 }
 
 fn bits(report: &Report) -> Vec<String> {

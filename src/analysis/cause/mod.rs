@@ -67,10 +67,10 @@ pub(super) fn fatal_reason(
     contexts: &[Context],
     environment: &Environment<'_, '_>,
 ) -> Option<FatalReason> {
-    let symbols = environment.symbols?;
     for context in contexts {
         for (index, frame) in context.frames.iter().enumerate() {
             let callers = context.frames.get(index..)?;
+            let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
             for source in symbols.frames_at(frame.pc) {
                 let carries = |name| kernel.reason_carriers().contains(&name);
                 if source.function.is_some_and(carries) {
@@ -161,7 +161,7 @@ impl Scene<'_, '_> {
 
     /// `function+12` for an address of code, else the address.
     fn place(&self, address: Address) -> String {
-        match self.environment.symbols.and_then(|symbols| symbols.symbol_at(address)) {
+        match self.environment.symbols.symbol_at(address) {
             Some((symbol, 0)) => symbol.name.to_string(),
             Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
             None => address.to_string(),

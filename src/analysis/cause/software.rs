@@ -109,9 +109,9 @@ impl Scene<'_, '_> {
 
 /// Function names of every frame, inlined ones included, innermost first.
 fn names_with_inlined(context: &super::Context, environment: &Environment<'_, '_>) -> Vec<String> {
-    let Some(symbols) = environment.symbols else { return Vec::new() };
     let mut names = Vec::new();
     for frame in &context.frames {
+        let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
         let sources = symbols.frames_at(frame.pc);
         if sources.is_empty() {
             names.extend(

@@ -71,7 +71,7 @@ pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
     let thumb = registers.get(Register::XPSR).is_none_or(|xpsr| xpsr & XPSR_THUMB != 0);
     let is_code = scene.environment.is_code(pc);
     // Without symbols the memory map alone is too weak a witness.
-    if (is_code || scene.environment.symbols.is_none()) && (thumb || !scene.has("INVSTATE")) {
+    if (is_code || scene.environment.symbols.is_empty()) && (thumb || !scene.has("INVSTATE")) {
         return None;
     }
     let caller = context.frames.get(1).map(|frame| scene.place(frame.pc.lookup()));
@@ -130,8 +130,7 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 /// ` (main.c:12)` for an address of code.
 fn line(scene: &Scene<'_, '_>, pc: Address) -> String {
-    let symbols = scene.environment.symbols;
-    let found = symbols.and_then(|symbols| symbols.line_at(CodeAddress::Instruction(pc)));
+    let found = scene.environment.symbols.line_at(CodeAddress::Instruction(pc));
     match found.and_then(|found| Some((found.file, found.line?))) {
         Some((file, line)) => format!(" ({file}:{line})"),
         None => String::new(),

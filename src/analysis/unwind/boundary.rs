@@ -177,7 +177,7 @@ fn is_frame(at: Address, exc_return: ExcReturn, environment: &Environment<'_, '_
 /// A frame that the kernel made for a thread that never ran: no running thread is there.
 fn is_thread_start(at: Address, environment: &Environment<'_, '_>) -> bool {
     let pc = at.checked_add(24).and_then(|slot| environment.memory.read_u32(slot).ok());
-    let symbol = pc.and_then(|pc| environment.symbols?.symbol_at(Address(pc)));
+    let symbol = pc.and_then(|pc| environment.symbols.symbol_at(Address(pc)));
     symbol
         .is_some_and(|(symbol, offset)| offset == 0 && environment.outermost.contains(&symbol.name))
 }
@@ -201,7 +201,7 @@ fn recover(
         AddressRange::new(start, stack.end().saturating_sub(u64::from(start.0)))
     });
     let in_ram = |at: Address| {
-        let section = environment.symbols.and_then(|symbols| symbols.section_at(at));
+        let section = environment.symbols.section_at(at);
         section.is_none_or(|section| section.is_ram()) && at.is_aligned(8)
     };
     let elsewhere = |at: Address| {

@@ -16,7 +16,7 @@ use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
 use crate::snapshot::{Register, RegisterSet};
-use crate::symbols::{CodeAddress, SymbolFile};
+use crate::symbols::{CodeAddress, Symbols};
 
 /// Deepest nesting of exceptions that is followed; hardware priorities allow far fewer.
 const CONTEXT_LIMIT: usize = 16;
@@ -28,8 +28,8 @@ const SVCALL: u16 = 11;
 pub struct Environment<'a, 'd> {
     /// Captured memory over the read-only contents of the ELF.
     pub memory: &'a dyn Memory,
-    /// The firmware's symbols.
-    pub symbols: Option<&'a SymbolFile<'d>>,
+    /// The symbols of all images.
+    pub symbols: &'a Symbols<'a, 'd>,
     /// Captured system registers.
     pub system: &'a SystemState,
     /// Lazy floating-point state.
@@ -46,10 +46,10 @@ impl Code for Environment<'_, '_> {
     /// Without symbols everything outside the peripheral, device and system regions may be code
     /// (DDI 0403E B3.1).
     fn is_code(&self, address: Address) -> bool {
-        match self.symbols {
-            Some(symbols) => symbols.is_code(address),
-            None => address.0 >= 0x40 && address.0 < 0x4000_0000,
+        if self.symbols.is_empty() {
+            return address.0 >= 0x40 && address.0 < 0x4000_0000;
         }
+        self.symbols.is_code(address)
     }
 
     fn is_return(&self, value: u32) -> bool {
@@ -66,7 +66,7 @@ impl Environment<'_, '_> {
     }
 
     fn function_name(&self, address: Address) -> Option<&str> {
-        self.symbols?.symbol_at(address).map(|(symbol, _)| symbol.name)
+        self.symbols.symbol_at(address).map(|(symbol, _)| symbol.name)
     }
 }
 
@@ -253,11 +253,13 @@ fn add_tail_calls(
     caller: &UnwoundFrame,
     environment: &Environment<'_, '_>,
 ) {
-    let (Some(symbols), Some(callee)) = (environment.symbols, frames.last()) else { return };
+    let Some(callee) = frames.last() else { return };
     // A word that a search found need not be of the nearest caller.
     if caller.found_by == FoundBy::Scan {
         return;
     }
+    // Nothing jumps from one image into another: both ends are in the caller's.
+    let Some(symbols) = environment.symbols.at(caller.pc.lookup()) else { return };
     let cfa = callee.cfa;
     let calls = symbols.tail_calls(caller.pc.address(), callee.pc.lookup());
     for pc in calls.into_iter().take(environment.max_frames.saturating_sub(frames.len())) {

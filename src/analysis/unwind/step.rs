@@ -103,7 +103,7 @@ pub(super) fn caller(
     if !environment.is_code(lookup) {
         return from_link_register(frame, innermost, in_handler, environment);
     }
-    if let Some(symbols) = environment.symbols {
+    if let Some(symbols) = environment.symbols.at(lookup) {
         if let Some(row) = symbols.call_frames().row(lookup) {
             if let Some(step) = by_cfi(frame, &row, environment) {
                 return checked(step, frame, innermost, in_handler, environment);
@@ -273,7 +273,7 @@ fn by_exidx(
     lookup: Address,
     environment: &Environment<'_, '_>,
 ) -> Option<Candidate> {
-    let symbols = environment.symbols?;
+    let symbols = environment.symbols.at(lookup)?;
     // An entry reaches to the next one: the linker joins equal neighbours, and closes the table
     // over functions without entries with "cannot unwind".
     let (_, unwind) = symbols.exception_index()?.find(lookup, symbols)?;
@@ -333,7 +333,7 @@ fn by_prologue(
     innermost: bool,
     environment: &Environment<'_, '_>,
 ) -> Option<Candidate> {
-    let start = environment.symbols?.function_start(lookup)?;
+    let start = environment.symbols.at(lookup)?.function_start(lookup)?;
     let effect = StackEffect::scan(environment.memory, start, frame.pc.address())?;
     let cfa = Address(frame.registers.sp()?).wrapping_add(i64::from(effect.depth));
     let mut caller = preserved(&frame.registers);
@@ -444,11 +444,12 @@ fn fills_the_stack(
     environment: &Environment<'_, '_>,
 ) -> bool {
     let callee = call_target(environment.memory, frame.pc.address());
-    let (Some(symbols), Some(stack), Some(callee), Some(above)) =
-        (environment.symbols, environment.thread_stack, callee, frame.registers.sp())
+    let (Some(stack), Some(callee), Some(above)) =
+        (environment.thread_stack, callee, frame.registers.sp())
     else {
         return false;
     };
+    let Some(symbols) = environment.symbols.at(callee) else { return false };
     // The word that was found stands just below `above`.
     let slot = Address(above).wrapping_add(-4);
     let room = AddressRange::new(stack.start(), u64::from(LARGEST_FRAME).saturating_add(1));

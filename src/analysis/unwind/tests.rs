@@ -1,7 +1,7 @@
 //! The unwinder on fixture cores.
 
 use super::*;
-use crate::symbols::ElfImage;
+use crate::symbols::{ElfImage, SymbolFile};
 
 #[test]
 fn frames_between_call_and_callee_are_those_of_tail_calls() {
@@ -9,10 +9,11 @@ fn frames_between_call_and_callee_are_those_of_tail_calls() {
     let bytes = std::fs::read(path).unwrap();
     let image = ElfImage::parse(&bytes).unwrap();
     let symbols = SymbolFile::new(&image);
+    let set = Symbols::new([&symbols]);
     let system = SystemState::default();
     let environment = |max_frames| Environment {
         memory: &symbols,
-        symbols: Some(&symbols),
+        symbols: &set,
         system: &system,
         float: FloatContext::default(),
         outermost: &[],

@@ -108,7 +108,9 @@ fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
     };
     let lead = format!("  #{:<3}", frame.index);
     let pc = if frame.inlined { "  inlined ".to_string() } else { frame.pc.to_string() };
-    let text = format!("{pc} {function} ({}){place}{}", arguments.join(", "), doubt(frame));
+    let image = frame.image.as_ref().map_or(String::new(), |image| format!(" [{image}]"));
+    let doubt = doubt(frame);
+    let text = format!("{pc} {function} ({}){place}{image}{doubt}", arguments.join(", "));
     page.wrapped(&lead, Ink::Plain, &text);
     if let Some(remark) = &frame.remark {
         page.wrapped("        ", Ink::Warning, remark);

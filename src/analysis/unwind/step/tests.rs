@@ -4,15 +4,17 @@ use super::*;
 use crate::arch::cortex_m::exception::FloatContext;
 use crate::arch::cortex_m::system::SystemState;
 use crate::snapshot::MemoryImage;
+use crate::symbols::Symbols;
 
 #[test]
 fn offsets_at_the_ends_of_the_number_range_wrap() {
     let mut memory = MemoryImage::default();
     memory.insert(Address(0), vec![1; 64]).unwrap();
     let system = SystemState::default();
+    let symbols = Symbols::default();
     let environment = Environment {
         memory: &memory,
-        symbols: None,
+        symbols: &symbols,
         system: &system,
         float: FloatContext::default(),
         outermost: &[],
