@@ -187,11 +187,13 @@ fn convert<'d>(
             shown.omitted = left_out(*omitted);
         }
         ValueKind::Array { elements, omitted } => {
-            shown.children = elements
-                .iter()
-                .enumerate()
-                .map(|(index, element)| convert(symbols, &format!("[{index}]"), element, memory))
-                .collect();
+            let mut index = 0_u64;
+            for element in elements {
+                let mut part = convert(symbols, &format!("[{index}]"), &element.value, memory);
+                part.repeats = (element.count > 1).then_some(element.count);
+                shown.children.push(part);
+                index = index.saturating_add(element.count);
+            }
             shown.omitted = left_out(*omitted);
         }
         ValueKind::Text { omitted, .. } => {

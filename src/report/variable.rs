@@ -50,6 +50,9 @@ pub struct Variable {
     /// Members or elements.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub children: Vec<Variable>,
+    /// Of an element: how many equal ones there are in a row, this one counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repeats: Option<u64>,
     /// How many elements were left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub omitted: Option<u64>,

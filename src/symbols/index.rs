@@ -1,7 +1,7 @@
 //! What a unit defines, found in one pass: functions by address, variables, types by name.
 //! DWARF 5 sections 3.3 (subprograms), 4.1 (variables), 5 (types).
 
-use gimli::{AttributeValue, DwTag};
+use gimli::{AttributeSpecification, AttributeValue, DwAt, DwTag};
 
 use super::dwarf::{DebugInfo, Die, DieRef, MAX_RANGES};
 
@@ -57,63 +57,73 @@ impl<'d> UnitIndex<'d> {
         index
     }
 
+    /// Most entries are members, parameters, blocks and variables that a header announces: what
+    /// their abbreviation tells is enough to pass over them.
     fn read(&mut self, info: &DebugInfo<'d>, unit: u32) -> Option<()> {
         let mut entries = info.unit(unit)?.entries_raw(None).ok()?;
         // The functions around the current entry, with their depth.
         let mut functions: Vec<(isize, DieRef)> = Vec::new();
         let mut die = Die::null();
         while !entries.is_empty() {
-            // Most entries are members, parameters, blocks and calls: pass over those unread.
-            let mut peek = entries.clone();
-            match peek.read_abbreviation().ok()? {
-                None => {
-                    entries = peek;
-                    continue;
-                }
-                Some(abbreviation) if !is_listed(abbreviation.tag()) => {
-                    peek.skip_attributes(abbreviation.attributes()).ok()?;
-                    entries = peek;
-                    continue;
-                }
-                Some(_) => {}
-            }
-            entries.read_entry(&mut die).ok()?;
-            while functions.last().is_some_and(|(depth, _)| *depth >= die.depth()) {
+            let (start, depth) = (entries.clone(), entries.next_depth());
+            let offset = u32::try_from(entries.next_offset().0).ok()?;
+            let handle = DieRef { unit, offset };
+            let Some(abbreviation) = entries.read_abbreviation().ok()? else { continue };
+            let specs = abbreviation.attributes();
+            while functions.last().is_some_and(|(outer, _)| *outer >= depth) {
                 functions.pop();
             }
-            let handle = DebugInfo::handle(unit, &die)?;
             let function = functions.last().map(|(_, function)| *function);
-            match die.tag() {
+            match abbreviation.tag() {
                 gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point => {
-                    let ranges = info.ranges(unit, &die, MAX_RANGES);
-                    if !ranges.is_empty() && info.origin(unit, &die).is_some() {
-                        self.instances.push((info.root_origin(handle), handle));
+                    functions.push((depth, handle));
+                    if has(specs, gimli::DW_AT_low_pc) || has(specs, gimli::DW_AT_ranges) {
+                        entries = start;
+                        entries.read_entry(&mut die).ok()?;
+                        self.add_function(info, handle, &die);
+                        continue;
                     }
-                    for (begin, end) in ranges {
-                        self.functions.push(FunctionRange { begin, end, reach: end, die: handle });
-                    }
-                    functions.push((die.depth(), handle));
                 }
-                gimli::DW_TAG_variable => {
-                    let listed = match function {
-                        None => !die.has_attr(gimli::DW_AT_declaration),
-                        Some(_) => is_static(&die),
-                    };
-                    if listed {
+                gimli::DW_TAG_variable if has(specs, gimli::DW_AT_declaration) => {}
+                gimli::DW_TAG_variable if function.is_none() => {
+                    self.variables.push(VariableEntry { die: handle, function });
+                }
+                gimli::DW_TAG_variable if has(specs, gimli::DW_AT_location) => {
+                    entries = start;
+                    entries.read_entry(&mut die).ok()?;
+                    if is_static(&die) {
                         self.variables.push(VariableEntry { die: handle, function });
                     }
+                    continue;
                 }
                 tag if function.is_none() && is_type(tag) => {
-                    let name = die.attr_value(gimli::DW_AT_name);
-                    if let Some(name) = name.and_then(|value| info.string(unit, &value)) {
-                        let declaration = die.has_attr(gimli::DW_AT_declaration);
-                        self.types.push(TypeEntry { name, die: handle, tag, declaration });
+                    let name = specs.iter().position(|spec| spec.name() == gimli::DW_AT_name);
+                    if let Some((before, [name, after @ ..])) = name.map(|at| specs.split_at(at)) {
+                        entries.skip_attributes(before).ok()?;
+                        let name = entries.read_attribute(*name).ok()?.value();
+                        entries.skip_attributes(after).ok()?;
+                        let declaration = has(specs, gimli::DW_AT_declaration);
+                        if let Some(name) = info.string(unit, &name) {
+                            self.types.push(TypeEntry { name, die: handle, tag, declaration });
+                        }
+                        continue;
                     }
                 }
                 _ => {}
             }
+            entries.skip_attributes(specs).ok()?;
         }
         Some(())
+    }
+
+    fn add_function(&mut self, info: &DebugInfo<'d>, handle: DieRef, die: &Die<'d>) {
+        let ranges = info.ranges(handle.unit, die, MAX_RANGES);
+        if !ranges.is_empty() && info.origin(handle.unit, die).is_some() {
+            self.instances.push((info.root_origin(handle), handle));
+        }
+        for (begin, end) in ranges {
+            self.functions.push(FunctionRange { begin, end, reach: end, die: handle });
+        }
     }
 
     /// The function around `address`; the innermost of nested ones.
@@ -138,13 +148,8 @@ impl<'d> UnitIndex<'d> {
     }
 }
 
-/// Whether entries of this sort are looked at.
-fn is_listed(tag: DwTag) -> bool {
-    is_type(tag)
-        || matches!(
-            tag,
-            gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point | gimli::DW_TAG_variable
-        )
+fn has(specs: &[AttributeSpecification], name: DwAt) -> bool {
+    specs.iter().any(|spec| spec.name() == name)
 }
 
 fn is_type(tag: DwTag) -> bool {

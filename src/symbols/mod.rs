@@ -58,7 +58,7 @@ pub use scopes::{ScopeRef, SourceFrame};
 pub use set::Symbols;
 pub use symtab::{Symbol, SymbolKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
-pub use values::{Float, Limits, Member, Value, ValueKind};
+pub use values::{Element, Float, Limits, Member, Value, ValueKind};
 pub use variables::{Global, Variable, VariableKind};
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::file::SymbolFile;
 use super::place::Missing;
 use super::types::{Encoding, TypeKind, TypeRef};
-use super::values::{Float, Limits, Member, Value, ValueKind};
+use super::values::{Float, Limits, Member, REPEATS, Value, ValueKind};
 use crate::base::{Address, Memory};
 
-/// More equal elements than this are counted instead of repeated.
-const REPEATS: usize = 10;
+/// More equal characters than this are counted instead of repeated.
+const REPEATED_CHARACTERS: usize = 10;
 
 impl<'d> SymbolFile<'d> {
     /// A value on one line, with `memory` for the strings that pointers lead to.
@@ -30,7 +30,9 @@ impl<'d> SymbolFile<'d> {
                 format!("{{{}}}", parts.join(", "))
             }
             ValueKind::Array { elements, omitted } => {
-                let texts = elements.iter().map(|e| self.render(e, memory, limits));
+                let texts = elements
+                    .iter()
+                    .map(|element| (self.render(&element.value, memory, limits), element.count));
                 format!("{{{}}}", joined(texts, *omitted > 0))
             }
             _ => self.render_leaf(value, memory, limits).unwrap_or_default(),
@@ -146,7 +148,7 @@ fn quoted(bytes: &[u8], cut: bool, drop_nul: bool) -> String {
         }
     };
     for run in shown.chunk_by(|a, b| a == b) {
-        if run.len() > REPEATS {
+        if run.len() > REPEATED_CHARACTERS {
             flush(&mut plain, &mut parts);
             let first = run.get(..1).unwrap_or_default();
             parts.push(format!("'{}' <repeats {} times>", escaped(first, '\''), run.len()));
@@ -199,16 +201,17 @@ fn escaped(bytes: &[u8], quote: char) -> String {
     text
 }
 
-/// Elements separated by commas; more than ten equal ones are counted.
-fn joined(texts: impl Iterator<Item = String>, cut: bool) -> String {
-    let texts: Vec<String> = texts.collect();
+/// Elements separated by commas; ten and more equal ones are counted.
+fn joined(texts: impl Iterator<Item = (String, u64)>, cut: bool) -> String {
+    let texts: Vec<(String, u64)> = texts.collect();
     let mut parts: Vec<String> = Vec::new();
-    for run in texts.chunk_by(|a, b| a == b) {
+    for run in texts.chunk_by(|(a, _), (b, _)| a == b) {
+        let count = run.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         match run.first() {
-            Some(first) if run.len() >= REPEATS => {
-                parts.push(format!("{first} <repeats {} times>", run.len()));
+            Some((first, _)) if count >= REPEATS => {
+                parts.push(format!("{first} <repeats {count} times>"));
             }
-            _ => parts.extend_from_slice(run),
+            _ => parts.extend(run.iter().map(|(text, _)| text.clone())),
         }
     }
     let dots = if cut { "..." } else { "" };

@@ -49,6 +49,21 @@ pub struct Member<'d> {
     pub value: Value<'d>,
 }
 
+/// An element of an array, or many equal ones in a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element<'d> {
+    /// Its value; of several the first's.
+    pub value: Value<'d>,
+    /// How many there are, 1 or at least ten.
+    pub count: u64,
+}
+
+/// So many equal elements in a row are read as one, as GDB does.
+pub(super) const REPEATS: u64 = 10;
+
+/// Bytes of a variable's arrays that are searched for equal elements.
+const MOST_COMPARED: usize = 1 << 18;
+
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -92,8 +107,8 @@ pub enum ValueKind<'d> {
     },
     /// An array.
     Array {
-        /// Its first elements.
-        elements: Vec<Value<'d>>,
+        /// Its first elements, each with the equal ones that follow it.
+        elements: Vec<Element<'d>>,
         /// How many more there are.
         omitted: u64,
     },
@@ -143,6 +158,8 @@ struct ValueReader<'a, 'd> {
     memory: &'a dyn Memory,
     limits: Limits,
     nodes: usize,
+    /// Bytes that may still be searched for equal elements.
+    compared: usize,
 }
 
 impl<'d> ValueReader<'_, 'd> {
@@ -250,6 +267,20 @@ impl<'d> ValueReader<'_, 'd> {
         Some(ValueKind::Text { bytes, omitted: total.saturating_sub(size as u64) })
     }
 
+    /// Whether elements of one byte are characters, or records of nothing but one, as Zephyr
+    /// declares its stacks.
+    fn is_character(&self, element: TypeRef) -> bool {
+        let info = self.info.type_info(self.info.strip(element));
+        match (info.kind, info.members.as_slice()) {
+            (TypeKind::Base(Encoding::Char { .. }), _) => true,
+            (TypeKind::Struct, [only]) => {
+                let member = self.info.type_info(self.info.strip(only.ty));
+                matches!(member.kind, TypeKind::Base(Encoding::Char { .. }))
+            }
+            _ => false,
+        }
+    }
+
     fn array(
         &mut self,
         ty: TypeRef,
@@ -260,27 +291,52 @@ impl<'d> ValueReader<'_, 'd> {
         let total = info.dimensions.first().copied().flatten().unwrap_or(0);
         let element = self.info.element(ty);
         let stride = self.info.type_size(element).and_then(|size| size.checked_mul(8));
-        let character = self.info.type_info(self.info.strip(element));
-        if matches!(character.kind, TypeKind::Base(Encoding::Char { .. }))
-            && stride == Some(8)
+        if stride == Some(8)
+            && self.is_character(element)
             && let Some(text) = self.text(place, total)
         {
             return text;
         }
         let mut elements = Vec::new();
+        let mut shown = 0_u64;
         if let (Some(depth), Some(stride)) = (depth.checked_sub(1), stride) {
-            let count = total.min(self.limits.elements as u64);
-            for index in 0..count {
-                let Some(offset) = stride.checked_mul(index) else { break };
-                if self.nodes == 0 {
-                    break;
-                }
-                elements.push(self.read(element, place.part(offset), None, depth));
+            let bytes = self.bytes(place, stride / 8, total);
+            while shown < total && elements.len() < self.limits.elements && self.nodes > 0 {
+                let Some(offset) = stride.checked_mul(shown) else { break };
+                let value = self.read(element, place.part(offset), None, depth);
+                let equal = equal_elements(&bytes, stride / 8, shown);
+                let count = if equal < REPEATS { 1 } else { equal };
+                elements.push(Element { value, count });
+                shown = shown.saturating_add(count);
             }
         }
-        let omitted = total.saturating_sub(elements.len() as u64);
-        ValueKind::Array { elements, omitted }
+        ValueKind::Array { elements, omitted: total.saturating_sub(shown) }
     }
+
+    /// The bytes of an array of `total` elements, to find equal ones; none where there are too many
+    /// or some are not known.
+    fn bytes(&mut self, place: &Place, stride: u64, total: u64) -> Vec<u8> {
+        let size = stride.checked_mul(total).and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| total >= REPEATS && *size <= self.compared);
+        let (Place::Memory(address), Some(size)) = (place, size) else { return Vec::new() };
+        self.compared = self.compared.saturating_sub(size);
+        let mut bytes = vec![0; size];
+        match self.memory.read(*address, &mut bytes) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+/// How many elements from the one at `index` on have the same bytes; 0 where that is not known.
+fn equal_elements(bytes: &[u8], stride: u64, index: u64) -> u64 {
+    let rest = || {
+        let stride = usize::try_from(stride).ok()?;
+        let rest = bytes.get(stride.checked_mul(usize::try_from(index).ok()?)?..)?;
+        Some((rest.get(..stride).filter(|first| !first.is_empty())?, rest))
+    };
+    let Some((first, rest)) = rest() else { return 0 };
+    rest.chunks_exact(first.len()).take_while(|element| *element == first).count() as u64
 }
 
 /// An aggregate of which nothing at all is known is itself not known, for the same reason.
@@ -291,7 +347,7 @@ fn whole(kind: ValueKind<'_>) -> ValueKind<'_> {
             (missing.next().flatten(), missing.all(|m| m.is_some()))
         }
         ValueKind::Array { elements, .. } => {
-            let mut missing = elements.iter().map(Value::missing);
+            let mut missing = elements.iter().map(|element| element.value.missing());
             (missing.next().flatten(), missing.all(|m| m.is_some()))
         }
         _ => (None, false),
@@ -427,7 +483,8 @@ impl<'d> SymbolFile<'d> {
             };
             return (value, 1);
         };
-        let mut reader = ValueReader { info, memory, limits, nodes: limits.nodes };
+        let (nodes, compared) = (limits.nodes, MOST_COMPARED);
+        let mut reader = ValueReader { info, memory, limits, nodes, compared };
         let value = reader.read(ty, place.clone(), None, limits.depth);
         (value, limits.nodes.saturating_sub(reader.nodes).max(1))
     }
@@ -481,6 +538,17 @@ mod tests {
         let numbers = enumeration(&[("NM", -1), ("NZ", 0), ("NP", 1)]);
         assert_eq!(enumerator_name(&numbers, -1).as_deref(), Some("NM"));
         assert_eq!(enumerator_name(&numbers, 3), None);
+    }
+
+    #[test]
+    fn equal_elements_are_counted_whole() {
+        let bytes = [1, 2, 1, 2, 1, 2, 3, 4, 3];
+        assert_eq!(equal_elements(&bytes, 2, 0), 3);
+        assert_eq!(equal_elements(&bytes, 2, 2), 1);
+        assert_eq!(equal_elements(&bytes, 2, 3), 1);
+        assert_eq!(equal_elements(&bytes, 2, 4), 0, "half an element");
+        assert_eq!(equal_elements(&bytes, 0, 0), 0);
+        assert_eq!(equal_elements(&[], 4, 0), 0);
     }
 
     #[test]

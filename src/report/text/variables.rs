@@ -4,7 +4,7 @@ use super::super::{Report, Status, Variable};
 use super::paint::{Ink, Page};
 
 /// Fewer equal elements than this are written out.
-const FEWEST_REPEATS: usize = 4;
+const FEWEST_REPEATS: u64 = 4;
 /// Longest text of an aggregate in one line, in characters.
 const BRIEF: usize = 60;
 
@@ -39,6 +39,10 @@ pub(super) fn tree(page: &mut Page, variable: &Variable, indent: usize) {
     page.wrapped(&lead, Ink::Dim, &format!("({})", variable.type_name));
     for child in &variable.children {
         tree(page, child, indent.saturating_add(2));
+        if let Some(repeats) = child.repeats {
+            let lead = format!("{:1$}", "", indent.saturating_add(2));
+            page.wrapped(&lead, Ink::Dim, &format!("<repeats {repeats} times>"));
+        }
     }
     if let Some(omitted) = variable.omitted {
         page.wrapped(
@@ -62,13 +66,15 @@ fn inline(variable: &Variable) -> String {
         return value.clone();
     }
     let texts = variable.children.iter().map(|child| {
-        if child.name.is_empty() || child.name.starts_with('[') {
+        let text = if child.name.is_empty() || child.name.starts_with('[') {
             inline(child)
         } else {
             format!("{} = {}", child.name, inline(child))
-        }
+        };
+        (text, child.repeats.unwrap_or(1))
     });
-    let mut parts = if is_array(variable) { counted(texts) } else { texts.collect() };
+    let mut parts =
+        if is_array(variable) { counted(texts) } else { texts.map(|(text, _)| text).collect() };
     if let Some(omitted) = variable.omitted {
         parts.push(format!("… {omitted} more"));
     }
@@ -80,12 +86,12 @@ fn is_array(variable: &Variable) -> bool {
 }
 
 /// Equal neighbours are counted, as GDB does.
-fn counted(texts: impl Iterator<Item = String>) -> Vec<String> {
-    let mut runs: Vec<(String, usize)> = Vec::new();
-    for text in texts {
+fn counted(texts: impl Iterator<Item = (String, u64)>) -> Vec<String> {
+    let mut runs: Vec<(String, u64)> = Vec::new();
+    for (text, repeats) in texts {
         match runs.last_mut() {
-            Some((last, count)) if *last == text => *count = count.saturating_add(1),
-            _ => runs.push((text, 1)),
+            Some((last, count)) if *last == text => *count = count.saturating_add(repeats),
+            _ => runs.push((text, repeats)),
         }
     }
     let mut parts = Vec::new();
@@ -93,7 +99,7 @@ fn counted(texts: impl Iterator<Item = String>) -> Vec<String> {
         if count >= FEWEST_REPEATS {
             parts.push(format!("{text} <repeats {count} times>"));
         } else {
-            parts.extend(std::iter::repeat_n(text, count));
+            parts.extend((0..count).map(|_| text.clone()));
         }
     }
     parts

@@ -123,9 +123,12 @@ fn value(ours: &Value, gdb: &Value, found: &mut Differences) {
 
 /// Members or elements.
 fn parts(ours: &Value, gdb: &[Value], whole: &Value, found: &mut Differences) {
-    let children = array(&ours["children"]);
     let elided = whole["elided"].as_u64().unwrap_or(0);
-    let omitted = ours["omitted"].as_u64().unwrap_or(0);
+    let mut omitted = ours["omitted"].as_u64().unwrap_or(0);
+    let mut children = expanded(array(&ours["children"]));
+    // Equal elements are counted; the oracle stops after so many.
+    omitted += children.len().saturating_sub(gdb.len()) as u64;
+    children.truncate(gdb.len());
     let (count, expected) = (children.len() as u64 + omitted, gdb.len() as u64 + elided);
     found.demand(count == expected, "parts", || format!("{count} parts, GDB has {expected}"));
     let shown = children.len() == gdb.len();
@@ -134,6 +137,25 @@ fn parts(ours: &Value, gdb: &[Value], whole: &Value, found: &mut Differences) {
         found.equal("part name", "name", &ours["name"], &gdb["name"]);
         variable(ours, gdb, found);
     }
+}
+
+/// Each of several equal elements by itself, under its own name.
+fn expanded(children: &[Value]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for child in children {
+        let Some(repeats) = child["repeats"].as_u64() else {
+            all.push(child.clone());
+            continue;
+        };
+        let name = child["name"].as_str().unwrap_or_default();
+        let first: u64 = name.trim_matches(['[', ']']).parse().unwrap_or(u64::MAX / 2);
+        for index in first..first + repeats.min(u64::from(u16::MAX)) {
+            let mut element = child.clone();
+            element["name"] = format!("[{index}]").into();
+            all.push(element);
+        }
+    }
+    all
 }
 
 /// An array of characters, which we show as a string.
@@ -145,7 +167,11 @@ fn characters(text: &str, gdb: &[Value], ours: &Value, found: &mut Differences) 
     if ours["omitted"].is_null() && ours["size"].as_u64() == Some(bytes.len() as u64 + 1) {
         bytes.push(0);
     }
-    let number = |v: &Value| v["value"].as_str().and_then(|text| text.parse::<i16>().ok());
+    let number = |v: &Value| {
+        // A record of nothing but a character counts as one.
+        let v = v.get("children").map_or(v, |children| &children[0]);
+        v["value"].as_str().and_then(|text| text.parse::<i16>().ok())
+    };
     let expected: Vec<Option<u8>> = gdb.iter().map(|v| number(v).map(|n| n as u8)).collect();
     let shown: Vec<Option<u8>> = bytes.iter().copied().map(Some).take(expected.len()).collect();
     found.demand(shown == expected, "value", || format!("`{text}`, GDB has {expected:?}"));
