@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 const LIMITS: Limits = Limits { depth: 6, elements: 64, nodes: 1024, string: 200 };
 
 /// Just the number in a variable.
-const PLAIN: Limits = Limits { depth: 0, elements: 0, nodes: 1, string: 0 };
+pub(super) const PLAIN: Limits = Limits { depth: 0, elements: 0, nodes: 1, string: 0 };
 
 /// A frame as location expressions see it.
 pub(super) struct FrameState<'a> {
