@@ -132,11 +132,7 @@ pub(super) fn globals(
                 continue;
             }
             let value = file.global_value(&global, memory, LIMITS);
-            let name = match global.function {
-                Some(function) => format!("{function}::{}", global.name),
-                None => global.name.to_string(),
-            };
-            let converted = convert(file, &name, &value, memory);
+            let converted = convert(file, &global.full_name(), &value, memory);
             room.take_value(&converted);
             shown.push((image, converted));
         }

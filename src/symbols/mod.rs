@@ -42,9 +42,11 @@ mod scopes;
 mod set;
 mod symtab;
 mod tail_calls;
+mod type_layout;
 mod type_name;
 mod types;
 mod values;
+mod variable_map;
 mod variables;
 
 pub use code_address::CodeAddress;
@@ -59,8 +61,10 @@ pub use render::missing_text;
 pub use scopes::{ScopeRef, SourceFrame};
 pub use set::Symbols;
 pub use symtab::{Symbol, SymbolKind};
+pub use type_layout::{Slot, SlotKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
 pub use values::{Element, Float, Limits, Member, Value, ValueKind};
+pub use variable_map::{VariableAt, VariableMap};
 pub use variables::{Global, Variable, VariableKind};
 
 #[cfg(test)]
