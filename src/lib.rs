@@ -14,6 +14,8 @@
 pub mod base;
 pub mod snapshot;
 
+pub mod wire;
+
 pub mod report;
 
 pub mod format;

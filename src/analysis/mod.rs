@@ -22,7 +22,6 @@
 
 mod cause;
 mod describe;
-mod faulting;
 mod heaps;
 pub mod matching;
 mod room;

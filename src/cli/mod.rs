@@ -12,7 +12,6 @@ mod numbers;
 mod priorities;
 mod progress;
 mod regions;
-mod symbols;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -66,7 +65,6 @@ impl ColorChoice {
 enum Command {
     Analyze(analyze::AnalyzeArgs),
     Coredump(coredump::CoredumpArgs),
-    Symbols(symbols::SymbolsArgs),
 }
 
 impl Command {
@@ -74,7 +72,6 @@ impl Command {
         match self {
             Command::Analyze(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
-            Command::Symbols(args) => args.run(context),
         }
     }
 }

@@ -10,7 +10,6 @@ mod hostile;
 mod live;
 mod plain;
 mod support;
-mod symbols;
 mod synthetic;
 mod tidy;
 mod vector;

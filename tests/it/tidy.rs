@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("snapshot", &["base"]),
+    ("wire", &["base", "snapshot"]),
     ("report", &["base"]),
     ("format", &["base", "snapshot"]),
     ("symbols", &["base"]),
@@ -15,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rtos", &["base", "snapshot", "symbols", "arch"]),
     ("target", &["base", "snapshot", "arch"]),
     ("issue", &["base", "report"]),
-    ("analysis", &["base", "snapshot", "symbols", "arch", "rtos", "report", "issue"]),
+    ("analysis", &["base", "snapshot", "wire", "symbols", "arch", "rtos", "report", "issue"]),
 ];
 
 /// Longest file, in lines.
