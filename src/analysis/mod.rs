@@ -22,6 +22,7 @@
 
 mod cause;
 mod describe;
+mod faulting;
 mod heaps;
 pub mod matching;
 mod room;

@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 const LIMITS: Limits = Limits { depth: 6, elements: 64, nodes: 1024, string: 200 };
 
 /// Just the number in a variable.
-const PLAIN: Limits = Limits { depth: 0, elements: 0, nodes: 1, string: 0 };
+pub(super) const PLAIN: Limits = Limits { depth: 0, elements: 0, nodes: 1, string: 0 };
 
 /// A frame as location expressions see it.
 pub(super) struct FrameState<'a> {
@@ -132,11 +132,7 @@ pub(super) fn globals(
                 continue;
             }
             let value = file.global_value(&global, memory, LIMITS);
-            let name = match global.function {
-                Some(function) => format!("{function}::{}", global.name),
-                None => global.name.to_string(),
-            };
-            let converted = convert(file, &name, &value, memory);
+            let converted = convert(file, &global.full_name(), &value, memory);
             room.take_value(&converted);
             shown.push((image, converted));
         }

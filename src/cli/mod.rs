@@ -12,6 +12,7 @@ mod numbers;
 mod priorities;
 mod progress;
 mod regions;
+mod symbols;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ impl ColorChoice {
 enum Command {
     Analyze(analyze::AnalyzeArgs),
     Coredump(coredump::CoredumpArgs),
+    Symbols(symbols::SymbolsArgs),
 }
 
 impl Command {
@@ -72,6 +74,7 @@ impl Command {
         match self {
             Command::Analyze(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
+            Command::Symbols(args) => args.run(context),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A progress bar for what takes longer than a second, on terminals only.
+//! Progress of what takes longer than a second, on terminals only.
 
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,38 @@ impl Bar {
     }
 
     /// Takes the bar away.
+    pub(super) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What has been looked at so far, when nobody knows how much there is.
+pub(super) struct Count {
+    interactive: bool,
+    started: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Count {
+    pub(super) fn new(interactive: bool) -> Count {
+        Count { interactive, started: Instant::now(), bar: None }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn update(&mut self, message: impl FnOnce() -> String) {
+        if !self.interactive || self.started.elapsed() < DELAY {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        });
+        bar.set_message(message());
+        bar.tick();
+    }
+
+    /// Takes the line away.
     pub(super) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

@@ -28,7 +28,7 @@ mod variable;
 
 pub use heap::{Corruption, Heap};
 pub use hex32::{Hex32, Registers};
-pub use text::{Style, render_text};
+pub use text::{Style, printable, render_text};
 pub use variable::{Status, Variable};
 
 use serde::{Deserialize, Serialize};

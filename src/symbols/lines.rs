@@ -1,9 +1,12 @@
 //! Source lines of instructions. DWARF 5 section 6.2; the choice among rows of one address and
 //! the form of file names are GDB's.
 
-use super::dwarf::{DebugInfo, Slice};
+use super::dwarf::{DebugInfo, DieRef, Slice};
 use super::elf::utf8_prefix;
 use super::file::SymbolFile;
+use super::types::TypeRef;
+use super::variables::Global;
+use crate::base::Address;
 use crate::symbols::CodeAddress;
 
 /// Rows of one unit; no honest unit has more.
@@ -154,6 +157,22 @@ impl<'d> DebugInfo<'d> {
         self.location(unit, file?, number(line), number(column))
     }
 
+    /// Where the source declares the entry `die` (`DW_AT_decl_file`, `DW_AT_decl_line`).
+    pub(super) fn declaration(&self, die: DieRef) -> Option<SourceLocation<'d>> {
+        let number = |name| {
+            let (unit, value) = self.attribute(die, name)?;
+            let number = match value {
+                gimli::AttributeValue::FileIndex(index) => index,
+                other => other.udata_value()?,
+            };
+            Some((unit, number))
+        };
+        // File and line may stand at different ends of a chain of origins, in different units.
+        let (unit, file) = number(gimli::DW_AT_decl_file)?;
+        let line = number(gimli::DW_AT_decl_line).map(|(_, line)| line);
+        self.stated_location(unit, Some(file), line, None)
+    }
+
     /// The line of the instruction at `address` in `unit`.
     pub(super) fn line_at(&self, unit: u32, address: u32) -> Option<SourceLocation<'d>> {
         let row = self.lines(unit)?.row_at(address)?;
@@ -170,6 +189,22 @@ impl<'d> SymbolFile<'d> {
         let info = self.debug_info()?;
         let at = address.lookup().0;
         info.units_at(at).into_iter().find_map(|unit| info.line_at(unit, at))
+    }
+
+    /// Where the source declares the function around `address`.
+    pub fn declaration_of_function(&self, address: Address) -> Option<SourceLocation<'d>> {
+        let info = self.debug_info()?;
+        info.declaration(info.function_at(address.0)?)
+    }
+
+    /// Where the source declares a variable.
+    pub fn declaration_of(&self, global: &Global<'d>) -> Option<SourceLocation<'d>> {
+        self.debug_info()?.declaration(global.die)
+    }
+
+    /// Where the source declares a type; `None` for one without an entry of its own.
+    pub fn declaration_of_type(&self, ty: TypeRef) -> Option<SourceLocation<'d>> {
+        self.debug_info()?.declaration(ty.die?)
     }
 }
 

@@ -35,15 +35,18 @@ mod index;
 mod instances;
 mod layout;
 mod lines;
+mod member_path;
 mod place;
 mod render;
 mod scopes;
 mod set;
 mod symtab;
 mod tail_calls;
+mod type_layout;
 mod type_name;
 mod types;
 mod values;
+mod variable_map;
 mod variables;
 
 pub use code_address::CodeAddress;
@@ -52,13 +55,16 @@ pub use expression::FrameContext;
 pub use file::SymbolFile;
 pub use layout::MemberLayout;
 pub use lines::SourceLocation;
+pub use member_path::PartAt;
 pub use place::{Bits, Missing, Place, SyntheticPointer};
 pub use render::missing_text;
 pub use scopes::{ScopeRef, SourceFrame};
 pub use set::Symbols;
 pub use symtab::{Symbol, SymbolKind};
+pub use type_layout::{Slot, SlotKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef};
 pub use values::{Element, Float, Limits, Member, Value, ValueKind};
+pub use variable_map::{VariableAt, VariableMap};
 pub use variables::{Global, Variable, VariableKind};
 
 #[cfg(test)]

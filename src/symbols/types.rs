@@ -426,6 +426,24 @@ impl<'d> SymbolFile<'d> {
         self.debug_info()?.type_by_name(name)
     }
 
+    /// Every named type that some unit defines, by name; of several definitions of one name and
+    /// sort the preferred one.
+    pub fn named_types(&self) -> Vec<(&'d str, TypeRef)> {
+        let Some(info) = self.debug_info() else { return Vec::new() };
+        let mut named = Vec::new();
+        for (name, definitions) in info.type_names() {
+            let mut tags = Vec::new();
+            for (die, tag) in definitions {
+                if !tags.contains(tag) {
+                    tags.push(*tag);
+                    named.push((*name, TypeRef::new(Some(*die))));
+                }
+            }
+        }
+        named.sort_by_key(|(name, ty)| (*name, ty.die));
+        named
+    }
+
     /// `sizeof` the type of that name.
     pub fn size_of(&self, type_name: &str) -> Option<u64> {
         self.type_size(self.type_by_name(type_name)?)

@@ -63,6 +63,17 @@ pub struct Global<'d> {
     pub function: Option<&'d str>,
     /// Whether other units can name it.
     pub external: bool,
+    pub(super) die: DieRef,
+}
+
+impl Global<'_> {
+    /// Its name as reports spell it: `function::name` for a `static` of a function.
+    pub fn full_name(&self) -> String {
+        match self.function {
+            Some(function) => format!("{function}::{}", self.name),
+            None => self.name.to_owned(),
+        }
+    }
 }
 
 /// Memory that has nothing: where a variable is must not depend on it.
@@ -306,6 +317,7 @@ impl<'d> SymbolFile<'d> {
             unit: unit.map(|name| utf8_prefix(name.slice())),
             function: entry.function.and_then(|function| info.name(function)),
             external: external.is_some(),
+            die,
         })
     }
 

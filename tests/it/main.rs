@@ -10,6 +10,7 @@ mod hostile;
 mod live;
 mod plain;
 mod support;
+mod symbols;
 mod synthetic;
 mod tidy;
 mod vector;

@@ -11,6 +11,7 @@ mod status;
 pub(super) use software::is_fatal;
 
 use super::describe::describe;
+use super::faulting::{FaultingAccess, Operand};
 use super::unwind::{Context, Environment, FoundBy};
 use super::variables::{self, FrameState};
 use crate::arch::cortex_m::exception::{self, Code as _};
@@ -153,6 +154,19 @@ impl Scene<'_, '_> {
             return None;
         }
         instruction::decode(self.environment.memory, pc, self.crash_registers()?)
+    }
+
+    /// The load or store at the crash, with what the source calls its registers.
+    fn faulting_access(&self) -> Option<FaultingAccess> {
+        self.crash_pc()?;
+        FaultingAccess::of(self.crash_context()?.frames.first()?, self.environment)
+    }
+
+    /// What `register` held at the crash, and what the source calls it.
+    fn operand(&self, register: u8) -> Option<Operand> {
+        self.crash_pc()?;
+        let frame = self.crash_context()?.frames.first()?;
+        Some(Operand::of(frame, register, self.environment))
     }
 
     fn describe(&self, address: Address) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Finding, Scene};
 use crate::analysis::describe::NULL_PAGE;
+use crate::analysis::faulting::Operand;
 use crate::arch::cortex_m::exception::XPSR_THUMB;
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::arch::cortex_m::fault::{self, FaultKind, fault_address};
@@ -90,6 +91,9 @@ pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
     if let Some(lr) = registers.lr() {
         found = found.because(format!("LR 0x{lr:08x} points behind the call"));
     }
+    if let Some(pointer) = Operand::of_call(&context.frames, scene.environment) {
+        found = found.because(format!("the call went through {}", pointer.spell()));
+    }
     for text in register_evidence(scene) {
         found = found.because(text);
     }
@@ -122,8 +126,8 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     for text in register_evidence(scene) {
         found = found.because(text);
     }
-    if let Some(Instruction::Access(access)) = instruction {
-        found = found.because(spell_access(scene, access));
+    if let Some(access) = scene.faulting_access() {
+        found = found.because(access.spell());
     }
     Some(found)
 }
@@ -142,7 +146,10 @@ fn usage(scene: &Scene<'_, '_>, instruction: Option<Instruction>) -> Option<(Con
     let sentence = if scene.has("DIVBYZERO") {
         match instruction {
             Some(Instruction::Divide { divisor }) => {
-                format!("Integer division by zero ({} is 0)", register_name(divisor))
+                let name = scene.operand(divisor).and_then(|operand| operand.name);
+                let divisor =
+                    name.map_or(register_name(divisor).into(), |name| format!("`{name}`"));
+                format!("Integer division by zero ({divisor} is 0)")
             }
             _ => "Integer division by zero".to_string(),
         }
@@ -211,9 +218,12 @@ fn refused(
         return who.to_string();
     };
     if address.0 < NULL_PAGE {
-        let base = access
-            .filter(|access| access.base != 15)
-            .map(|access| format!(", the null pointer is in {}", register_name(access.base)));
+        let base = access.filter(|access| access.base != 15).map(|access| {
+            match scene.faulting_access().and_then(|found| found.base.name) {
+                Some(name) => format!(", the null pointer is `{name}`"),
+                None => format!(", the null pointer is in {}", register_name(access.base)),
+            }
+        });
         return format!(
             "Null pointer dereference ({who}, {verb} {address}{})",
             base.unwrap_or_default()
@@ -290,17 +300,6 @@ pub(super) fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
         lines.push(format!("{} holds {address}: {}", register.name, scene.describe(address)));
     }
     lines
-}
-
-fn spell_access(scene: &Scene<'_, '_>, access: Access) -> String {
-    let verb = if access.store { "stores" } else { "loads" };
-    let base = register_name(access.base);
-    let value = scene.crash_registers().and_then(|registers| registers.core(access.base));
-    let value = value.map(|value| format!(" = 0x{value:08x}")).unwrap_or_default();
-    match access.address {
-        Some(at) => format!("it {verb} {} bytes at {at} through {base}{value}", access.size),
-        None => format!("it {verb} {} bytes through {base}{value}", access.size),
-    }
 }
 
 /// The kind of fault by its status bits, else by the exception that was taken.

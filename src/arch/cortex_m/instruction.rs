@@ -38,6 +38,8 @@ pub struct Access {
     pub store: bool,
     /// Number of the register that the address is made from; 15 is PC.
     pub base: u8,
+    /// Number of the register that is added to it, shifted or not.
+    pub index: Option<u8>,
     /// Lowest address that is accessed, when the registers it is made from are known.
     pub address: Option<Address>,
     /// Bytes that are accessed.
@@ -64,7 +66,14 @@ fn operand(registers: &RegisterSet, number: u8, pc: Address) -> Option<u32> {
 }
 
 fn access(store: bool, base: u8, address: Option<u32>, size: u32, alignment: u32) -> Instruction {
-    Instruction::Access(Access { store, base, address: address.map(Address), size, alignment })
+    let address = address.map(Address);
+    Instruction::Access(Access { store, base, index: None, address, size, alignment })
+}
+
+/// An access whose address is the sum of two registers.
+fn indexed(store: bool, base: u8, index: u8, address: Option<u32>, size: u32) -> Instruction {
+    let address = address.map(Address);
+    Instruction::Access(Access { store, base, index: Some(index), address, size, alignment: 1 })
 }
 
 fn narrow(code: u16, pc: Address, registers: &RegisterSet) -> Instruction {
@@ -83,7 +92,7 @@ fn narrow(code: u16, pc: Address, registers: &RegisterSet) -> Instruction {
                 _ => 1,
             };
             let address = value(field(3)).zip(value(field(6))).map(|(a, b)| a.wrapping_add(b));
-            access(code < 0x5600, field(3), address, size, 1)
+            indexed(code < 0x5600, field(3), field(6), address, size)
         }
         0x6000..=0x6fff => access(code < 0x6800, field(3), plus(field(3), imm5 * 4), 4, 1),
         0x7000..=0x7fff => access(code < 0x7800, field(3), plus(field(3), imm5), 1, 1),
@@ -172,8 +181,9 @@ fn single(first: u16, second: u16, base: u8, value: &dyn Fn(u8) -> Option<u32>) 
     } else if long_form {
         Some(u32::from(second & 0xfff))
     } else if second & 0x0800 == 0 {
-        let shift = u32::from(second >> 4 & 3);
-        value((second & 0xf) as u8).map(|index| index << shift)
+        let (index, shift) = ((second & 0xf) as u8, u32::from(second >> 4 & 3));
+        let address = value(base).zip(value(index)).map(|(a, b)| a.wrapping_add(b << shift));
+        return indexed(first & 0x10 == 0, base, index, address, size);
     } else {
         let offset = u32::from(second & 0xff);
         let (indexed, up) = (second & 0x0400 != 0, second & 0x0200 != 0);
@@ -235,6 +245,17 @@ mod tests {
         check(&[0xf852, 0x3021], false, 2, 0x3000 + 0x8000, 4); // ldr.w r3, [r2, r1, lsl #2]
         check(&[0xed92, 0x7a01], false, 2, 0x3004, 4); // vldr s14, [r2, #4]
         check(&[0xe92d, 0x41f0], true, 13, 0xe000 - 24, 24); // push.w {r4-r8, lr}
+    }
+
+    #[test]
+    fn index_register_is_told_where_there_is_one() {
+        let index = |code: &[u16]| match decoded(code) {
+            Instruction::Access(access) => access.index,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(index(&[0x5c53]), Some(1)); // ldrb r3, [r2, r1]
+        assert_eq!(index(&[0xf852, 0x3021]), Some(1)); // ldr.w r3, [r2, r1, lsl #2]
+        assert_eq!(index(&[0x6813]), None); // ldr r3, [r2]
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //!
 //! Sources: Armv6-M ARM (DDI 0419), Armv7-M ARM (DDI 0403), Armv8-M ARM (DDI 0553).
 
+// The arithmetic of the decoders of instructions is on fields of at most 25 bits, widened first; what
+// it gives is added to addresses modulo 2^32 and to depths with saturation.
+#[allow(clippy::arithmetic_side_effects)]
+pub mod dataflow;
 pub mod exception;
 pub mod fault;
-// The arithmetic of both is on fields of at most twelve bits, widened first; what it gives is
-// added to addresses modulo 2^32 and to depths with saturation.
+#[allow(clippy::arithmetic_side_effects)]
+mod immediate;
 #[allow(clippy::arithmetic_side_effects)]
 pub mod instruction;
 #[allow(clippy::arithmetic_side_effects)]

@@ -4,6 +4,7 @@
 //! goes straight through the code and does not follow branches, so its result is a guess that
 //! callers must mark as one. Source: Armv7-M ARM (DDI 0403E) A7.7.
 
+use super::immediate::{expand_immediate, plain_immediate};
 use crate::base::{Address, Memory};
 
 /// Longest stretch of code that is looked at, in bytes.
@@ -86,12 +87,16 @@ impl StackEffect {
             0xf1ad | 0xf5ad if second & 0x8f00 == 0x0d00 => {
                 self.lower(expand_immediate(first, second));
             }
-            0xf2ad | 0xf6ad if second & 0x8f00 == 0x0d00 => self.lower(plain(first, second)),
+            0xf2ad | 0xf6ad if second & 0x8f00 == 0x0d00 => {
+                self.lower(plain_immediate(first, second))
+            }
             // ADD.W SP, SP, #const and ADDW SP, SP, #imm12
             0xf10d | 0xf50d if second & 0x8f00 == 0x0d00 => {
                 self.raise(expand_immediate(first, second));
             }
-            0xf20d | 0xf60d if second & 0x8f00 == 0x0d00 => self.raise(plain(first, second)),
+            0xf20d | 0xf60d if second & 0x8f00 == 0x0d00 => {
+                self.raise(plain_immediate(first, second))
+            }
             _ => {}
         }
     }
@@ -125,26 +130,6 @@ fn is_return(first: u16, second: u16) -> bool {
     first == 0x4770
         || (0xbd00..=0xbdff).contains(&first)
         || (first == 0xe8bd && second & 0x8000 != 0)
-}
-
-/// imm12 as i:imm3:imm8.
-fn plain(first: u16, second: u16) -> u32 {
-    let i = u32::from(first >> 10 & 1);
-    let imm3 = u32::from(second >> 12 & 7);
-    i << 11 | imm3 << 8 | u32::from(second & 0xff)
-}
-
-/// ThumbExpandImm. DDI 0403E A5.3.2.
-fn expand_immediate(first: u16, second: u16) -> u32 {
-    let imm12 = plain(first, second);
-    let byte = imm12 & 0xff;
-    match imm12 >> 8 {
-        0 => byte,
-        1 => byte << 16 | byte,
-        2 => byte << 24 | byte << 8,
-        3 => byte << 24 | byte << 16 | byte << 8 | byte,
-        _ => (0x80 | (imm12 & 0x7f)).rotate_right(imm12 >> 7),
-    }
 }
 
 /// Whether the instruction just before `return_address` (Thumb bit clear) is a call:

@@ -5,7 +5,7 @@ mod paint;
 mod threads;
 mod variables;
 
-pub use paint::Style;
+pub use paint::{Style, printable};
 
 use super::{Confidence, MatchKind, Report, Severity};
 use paint::{Ink, Page};

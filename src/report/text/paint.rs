@@ -133,8 +133,9 @@ impl Page {
     }
 }
 
-/// Text from a dump may hold anything: terminals must not act on it.
-fn printable(text: &str) -> String {
+/// `text` with control characters made visible: a dump or an ELF may hold anything, and terminals
+/// must not act on it.
+pub fn printable(text: &str) -> String {
     if !text.chars().any(acts) {
         return text.to_string();
     }

@@ -1,0 +1,55 @@
+//! Names of pointers in real code: the crashes of the fixtures on every core.
+
+use crate::analysis::{Options, analyze};
+use crate::format;
+use crate::report::Report;
+use crate::symbols::{ElfImage, SymbolFile};
+
+const BOARDS: [&str; 5] = ["microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505"];
+
+fn report(board: &str, case: &str) -> Report {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let elf = std::fs::read(format!("{fixtures}/elf/{board}-Og.elf")).unwrap();
+    let core = std::fs::read(format!("{fixtures}/cores/{board}-Og-{case}.core")).unwrap();
+    let image = ElfImage::parse(&elf).unwrap();
+    let snapshot = format::open(&core).unwrap();
+    let options = Options { globals: false, locals: false, ..Options::default() };
+    analyze(&snapshot, &[SymbolFile::new(&image)], &options)
+}
+
+#[track_caller]
+fn check(board: &str, case: &str, expected: &str) {
+    let cause = report(board, case).cause;
+    let said = format!("{}\n{}", cause.summary, cause.evidence.join("\n"));
+    assert!(said.contains(expected), "{board} {case}: {expected} not in\n{said}");
+}
+
+#[test]
+fn null_pointer_and_what_it_was_to_reach_are_named() {
+    for board in BOARDS {
+        check(board, "nullptr", "the null pointer is `parent`");
+        check(board, "nullptr", "(`parent->bias.z`)");
+        check(board, "nullptr", "is `parent`, loaded from [r0, #12] (`dev->parent`) at 0x");
+    }
+}
+
+#[test]
+fn function_pointer_of_a_wild_call_is_named() {
+    for board in BOARDS {
+        check(board, "badpc", "the call went through r3 = 0x0badcafe is `plugin`, loaded from");
+    }
+}
+
+#[test]
+fn divisor_that_was_zero_is_named() {
+    for board in BOARDS.iter().filter(|board| **board != "microbit") {
+        check(board, "divzero", "Integer division by zero (`parts` is 0)");
+    }
+}
+
+#[test]
+fn element_of_a_global_is_named_by_its_address() {
+    for board in BOARDS.iter().filter(|board| **board != "microbit") {
+        check(board, "mpu", "(`g_calibration_table[2]`)");
+    }
+}
