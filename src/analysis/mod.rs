@@ -33,18 +33,18 @@ mod variables;
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
 use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState, VTOR};
-use crate::base::{Address, AddressRange, Overlay, hex};
+use crate::base::{Address, AddressRange, Memory as _, Overlay, hex};
 use crate::issue;
 use crate::report::{
     Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
     Severity, SymbolMatch,
 };
-use crate::rtos::{self, Kernel, KernelState};
-use crate::snapshot::{MemoryImage, RegisterSet, Snapshot, ThreadRegisters};
+use crate::rtos::{self, FatalReason, Kernel, KernelState};
+use crate::snapshot::{MemoryImage, Moment, ReasonCode, RegisterSet, Snapshot, ThreadRegisters};
 use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
 use matching::Match;
-use unwind::{Context, Environment};
+use unwind::{Context, Environment, SVCALL, Start};
 
 /// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
 const LONGEST_BACKTRACE: usize = 512;
@@ -77,15 +77,18 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
     core.remark_on_kernel(&mut notes);
 
     let environment = core.environment();
-    let contexts = unwind::contexts(&core.registers(), &environment, &mut notes);
-    let crashed = crash_context(&contexts, &environment);
+    let start = core.start();
+    let contexts = unwind::contexts(&start, &environment, &mut notes);
+    let crashed = core.crash_context(&contexts, &environment);
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
         crashed,
         kernel: core.state.as_ref(),
         handler: fault_handler(&contexts),
-        reason: core.kernel.and_then(|kernel| cause::fatal_reason(kernel, &contexts, &environment)),
+        reason: core.fatal_reason(&contexts, &environment),
+        told: snapshot.reason_code,
+        after_svc: start.after_svc,
     };
     let mut finding = cause::explain(&scene);
     let heaps = heaps::list(&core, &mut finding.cause, &mut notes);
@@ -125,8 +128,8 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
 pub fn thread_contexts(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<ThreadRegisters> {
     let core = Core::new(snapshot, files);
     let environment = core.environment();
-    let contexts = unwind::contexts(&core.registers(), &environment, &mut Notes::default());
-    let crashed = crash_context(&contexts, &environment);
+    let contexts = unwind::contexts(&core.start(), &environment, &mut Notes::default());
+    let crashed = core.crash_context(&contexts, &environment);
     threads::for_core_file(&contexts, crashed, core.state.as_ref())
 }
 
@@ -171,13 +174,64 @@ impl<'a, 'd> Core<'a, 'd> {
         }
     }
 
-    /// The registers of the stopped CPU; of the first thread where only threads are known.
-    fn registers(&self) -> RegisterSet {
+    /// The registers of the CPU; of the first thread where only threads are known.
+    fn start(&self) -> Start {
         let first = self.snapshot.threads.first().map(|thread| &thread.registers);
-        match first {
+        let registers = match first {
             Some(first) if self.snapshot.registers.is_empty() => first.clone(),
             _ => self.snapshot.registers.clone(),
+        };
+        let after_svc = self.snapshot.moment == Moment::Crash && self.is_after_svc(&registers);
+        Start { registers, moment: self.snapshot.moment, after_svc }
+    }
+
+    /// Whether the fatal error was raised by the SVC before PC.
+    fn is_after_svc(&self, registers: &RegisterSet) -> bool {
+        let raised = self.system.active_exception() == Some(SVCALL)
+            || matches!(
+                self.told(),
+                Some(FatalReason::Oops | FatalReason::Panic | FatalReason::StackCheck)
+            );
+        let before = registers.pc().and_then(|pc| Address(pc).checked_sub(2));
+        let is_svc = |at: Address| self.memory.read_u16(at).is_ok_and(|code| code >> 8 == 0xdf);
+        raised && before.is_some_and(is_svc)
+    }
+
+    /// What the kernel's error code in the dump means.
+    fn told(&self) -> Option<FatalReason> {
+        match self.snapshot.reason_code {
+            Some(ReasonCode::Kernel(code)) => Some(self.kernel?.fatal_reason(code)),
+            _ => None,
         }
+    }
+
+    fn fatal_reason(
+        &self,
+        contexts: &[Context],
+        environment: &Environment<'_, '_>,
+    ) -> Option<FatalReason> {
+        self.told().or_else(|| cause::fatal_reason(self.kernel?, contexts, environment))
+    }
+
+    /// The context in which the crash happened: what the innermost fault handler interrupted.
+    /// Without a fault, where the firmware's own fatal path was entered. `None` when nothing
+    /// crashed, and when what the fault handler interrupted is lost.
+    fn crash_context(
+        &self,
+        contexts: &[Context],
+        environment: &Environment<'_, '_>,
+    ) -> Option<usize> {
+        if self.snapshot.moment == Moment::Crash {
+            return (!contexts.is_empty()).then_some(0);
+        }
+        if let Some(handler) = fault_handler(contexts) {
+            return handler.checked_add(1).filter(|index| *index < contexts.len());
+        }
+        let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
+        // An SVC carries the panic of the code below it.
+        let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == SVCALL);
+        let outer = fatal.saturating_add(1);
+        Some(if raised_by_svc && outer < contexts.len() { outer } else { fatal })
     }
 
     fn environment(&self) -> Environment<'_, 'd> {
@@ -220,20 +274,6 @@ fn ranked<'a, 'd>(
         (doubt, !runs)
     });
     Symbols::new(matches.into_iter().map(|(file, _)| *file))
-}
-
-/// The context in which the crash happened: what the innermost fault handler interrupted. Without
-/// a fault, where the firmware's own fatal path was entered. `None` when nothing crashed, and when
-/// what the fault handler interrupted is lost.
-fn crash_context(contexts: &[Context], environment: &Environment<'_, '_>) -> Option<usize> {
-    if let Some(handler) = fault_handler(contexts) {
-        return handler.checked_add(1).filter(|index| *index < contexts.len());
-    }
-    let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
-    // An SVC carries the panic of the code below it.
-    let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == 11);
-    let outer = fatal.saturating_add(1);
-    Some(if raised_by_svc && outer < contexts.len() { outer } else { fatal })
 }
 
 /// The innermost context that handles a fault.

@@ -74,13 +74,15 @@ pub(super) fn for_core_file(
         .filter_map(|(_, context)| {
             let number = u32::from(context.exception);
             let id = if number == 0 { current } else { number };
-            Some(ThreadRegisters { id, registers: context.frames.first()?.registers.clone() })
+            let registers = context.frames.first()?.registers.clone();
+            Some(ThreadRegisters { id, name: None, registers })
         })
         .collect();
     let switched_out = threads.iter().filter(|thread| !thread.current);
     let saved = switched_out.filter(|thread| !thread.registers.is_empty());
     listed.extend(saved.map(|thread| ThreadRegisters {
         id: thread.address.0,
+        name: (!thread.name.is_empty()).then(|| thread.name.clone()),
         registers: thread.registers.clone(),
     }));
     listed
@@ -178,7 +180,7 @@ fn stored(
     for stored in listed.by_ref().take(MOST_STORED) {
         let mut thread = Thread {
             id: Hex32(stored.id).to_string(),
-            name: format!("thread {}", Hex32(stored.id)),
+            name: stored.name.clone().unwrap_or_else(|| format!("thread {}", Hex32(stored.id))),
             state: "unknown".into(),
             ..Thread::default()
         };

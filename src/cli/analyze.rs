@@ -2,16 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 
-use super::elf::{self, reading};
-use super::{Context, Exit, WithHint};
+use super::{Context, Exit, WithHint, dump, elf};
 use crate::analysis::matching::{self, Match};
 use crate::analysis::{Options, analyze};
-use crate::format;
 use crate::report::{Severity, Style, render_text};
-use crate::symbols::ElfImage;
 
 /// Explain why the firmware in a dump crashed.
 ///
@@ -22,7 +18,7 @@ use crate::symbols::ElfImage;
     mflt analyze crash.core --elf app.elf --elf bootloader.elf\n  \
     mflt analyze crash.core --elf zephyr.elf --json | jq .cause")]
 pub(super) struct AnalyzeArgs {
-    /// The dump: an ELF core.
+    /// The dump: an ELF core, or a compact binary coredump; `-` reads standard input.
     #[arg(value_name = "CORE")]
     core: PathBuf,
     /// The firmware's ELF file, with debug information; several for several images, such as
@@ -48,10 +44,7 @@ pub(super) struct AnalyzeArgs {
 
 impl AnalyzeArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let core = elf::map(&self.core).context(reading("coredump", &self.core))?;
-        let snapshot = format::open(&core)
-            .map_err(|error| not_a_dump(error, &core))
-            .with_context(|| reading("coredump", &self.core))?;
+        let snapshot = dump::open(&self.core)?;
         let files = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &files)?;
         let symbols = elf::symbols_of(&self.elf, &images);
@@ -86,14 +79,4 @@ impl AnalyzeArgs {
         std::mem::forget(report);
         Ok(if self.strict && incomplete { Exit::Incomplete } else { Exit::Done })
     }
-}
-
-fn not_a_dump(error: format::FormatError, bytes: &[u8]) -> anyhow::Error {
-    let error = anyhow::Error::new(error);
-    if ElfImage::parse(bytes).is_ok() {
-        return Err::<(), _>(error)
-            .hint("this is a program, not a core: pass it with --elf, and the dump first")
-            .unwrap_err();
-    }
-    error
 }

@@ -4,7 +4,9 @@
 //! Data goes to stdout and everything else to stderr; color never carries meaning.
 
 mod analyze;
+mod convert;
 mod coredump;
+mod dump;
 mod elf;
 mod exit;
 mod files;
@@ -65,6 +67,7 @@ impl ColorChoice {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::AnalyzeArgs),
+    Convert(convert::ConvertArgs),
     Coredump(coredump::CoredumpArgs),
     Symbols(symbols::SymbolsArgs),
 }
@@ -73,6 +76,7 @@ impl Command {
     fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         match self {
             Command::Analyze(args) => args.run(context),
+            Command::Convert(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
             Command::Symbols(args) => args.run(context),
         }

@@ -15,10 +15,16 @@
     )
 )]
 
+pub mod coredump;
+mod coverage;
+mod dropped;
 pub mod elf_core;
 
-use crate::base::Truncated;
-use crate::snapshot::{EmptySnapshot, Snapshot};
+pub use dropped::Written;
+
+use crate::base::{Address, AddressRange, Truncated};
+use crate::snapshot::{EmptySnapshot, Gap, Snapshot};
+use dropped::Dropped;
 
 /// Why a file is not a dump that can be read, or a snapshot cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +76,20 @@ pub enum FormatError {
         /// What the standard says for 32-bit files.
         expected: u16,
     },
+    /// A coredump of another version.
+    #[error("a coredump of version {found}; versions 1 and 2 are known")]
+    CoredumpVersion {
+        /// Version in the header.
+        found: u32,
+    },
+    /// A dump of a machine that is not a Cortex-M.
+    #[error("a dump of machine {found} ({name}); only Cortex-M is read")]
+    OtherMachine {
+        /// The format's number for the machine.
+        found: u32,
+        /// What it stands for.
+        name: &'static str,
+    },
     /// A snapshot has more memory segments than an ELF core can name.
     #[error("{found} memory segments, at most {limit} fit an ELF core")]
     TooManySegments {
@@ -78,8 +98,8 @@ pub enum FormatError {
         /// What fits.
         limit: usize,
     },
-    /// A snapshot is too large for the 32-bit offsets of an ELF core.
-    #[error("{size} bytes do not fit the 32-bit offsets of an ELF core")]
+    /// A snapshot is too large for 32-bit sizes.
+    #[error("{size} bytes do not fit the 32-bit sizes of the format")]
     TooLarge {
         /// Size of the file that would be needed, at least.
         size: u64,
@@ -102,8 +122,18 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     if elf_core::is_elf(bytes) {
         return elf_core::read(bytes);
     }
+    if coredump::is_coredump(bytes) {
+        return coredump::read(bytes);
+    }
     let first = bytes.iter().take(8).copied().collect();
     Err(FormatError::Unrecognized { first, size: bytes.len() })
+}
+
+/// `size` bytes from `start` that are missing, cut at the end of the address space.
+fn gap(start: Address, size: u64, reason: &str) -> Option<Gap> {
+    let room = (1_u64 << 32).saturating_sub(u64::from(start.0));
+    let range = AddressRange::new(start, size.min(room)).filter(|range| !range.is_empty())?;
+    Some(Gap { range, reason: reason.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sparse captured memory: what was read, and what could not be.
 
 use crate::base::{Address, AddressRange, Memory, Unreadable};
+use std::collections::BTreeMap;
 
 /// A run of captured bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,11 +48,13 @@ pub struct PastEnd {
     pub size: usize,
 }
 
-/// Captured memory: sorted segments that neither overlap nor touch, and known gaps.
+/// Captured memory: sorted segments that neither overlap nor touch, known gaps, and what was redacted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryImage {
     segments: Vec<Segment>,
     gaps: Vec<Gap>,
+    /// Start to end of what was redacted; touching ranges are joined.
+    redacted: BTreeMap<u64, u64>,
 }
 
 impl MemoryImage {
@@ -98,6 +101,37 @@ impl MemoryImage {
         &self.gaps
     }
 
+    /// Overwrites what is held of `range` with zeros, and remembers that these are not its bytes:
+    /// they can no longer be read.
+    pub fn redact(&mut self, range: AddressRange) {
+        let first =
+            self.segments.partition_point(|s| s.range().end() <= u64::from(range.start().0));
+        for segment in self.segments.get_mut(first..).unwrap_or_default() {
+            let Some(shared) = segment.range().intersection(range) else { break };
+            let from = shared.start().0.saturating_sub(segment.start.0) as usize;
+            let count = usize::try_from(shared.size()).unwrap_or(usize::MAX);
+            segment.bytes.iter_mut().skip(from).take(count).for_each(|byte| *byte = 0);
+            remember(&mut self.redacted, shared);
+        }
+    }
+
+    /// What was redacted, lowest address first.
+    pub fn redacted(&self) -> impl Iterator<Item = AddressRange> + '_ {
+        self.redacted.iter().filter_map(|(start, end)| {
+            let size = end.checked_sub(*start)?;
+            AddressRange::new(Address(u32::try_from(*start).ok()?), size)
+        })
+    }
+
+    /// The first redacted byte of `range`.
+    pub fn first_redacted(&self, range: AddressRange) -> Option<Address> {
+        let start = u64::from(range.start().0);
+        let before = self.redacted.range(..=start).next_back().filter(|(_, end)| **end > start);
+        let next = before.or_else(|| self.redacted.range(start..range.end()).next());
+        let address = u32::try_from(start.max(*next?.0)).ok().map(Address)?;
+        range.contains(address).then_some(address)
+    }
+
     /// Whether nothing was captured.
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
@@ -108,7 +142,7 @@ impl MemoryImage {
         self.segments.iter().map(|s| s.bytes.len() as u64).sum()
     }
 
-    /// The captured bytes from `address` on, up to the end of their segment.
+    /// The captured bytes from `address` on, up to the end of their segment; redacted ones are 0.
     pub fn slice_from(&self, address: Address) -> Option<&[u8]> {
         let index = self.segments.partition_point(|s| s.start <= address);
         let segment = self.segments.get(index.checked_sub(1)?)?;
@@ -120,6 +154,22 @@ impl MemoryImage {
     pub fn contains(&self, address: Address) -> bool {
         self.slice_from(address).is_some()
     }
+}
+
+/// Adds `range` to ranges by start and end, joined with those that it touches.
+fn remember(ranges: &mut BTreeMap<u64, u64>, range: AddressRange) {
+    let (mut start, mut end) = (u64::from(range.start().0), range.end());
+    while let Some((other_start, other_end)) = ranges
+        .range(..=end)
+        .next_back()
+        .map(|(start, end)| (*start, *end))
+        .filter(|(_, other_end)| *other_end >= start)
+    {
+        ranges.remove(&other_start);
+        start = start.min(other_start);
+        end = end.max(other_end);
+    }
+    ranges.insert(start, end);
 }
 
 /// One segment that holds all of `old` and `new`, which together leave no hole. `old` wins.
@@ -143,6 +193,12 @@ impl Memory for MemoryImage {
             return Ok(());
         }
         let held = self.slice_from(address).ok_or(Unreadable { address })?;
+        if !self.redacted.is_empty()
+            && let Some(range) = AddressRange::new(address, buffer.len() as u64)
+            && let Some(address) = self.first_redacted(range)
+        {
+            return Err(Unreadable { address });
+        }
         match held.get(..buffer.len()) {
             Some(bytes) => {
                 buffer.copy_from_slice(bytes);
@@ -179,6 +235,26 @@ mod tests {
         assert_eq!(memory.read_u32(Address(0x100)), Err(Unreadable { address: Address(0x102) }));
         assert_eq!(memory.read_u8(Address(0x103)), Ok(4));
         assert_eq!(memory.read_u8(Address(0xff)), Err(Unreadable { address: Address(0xff) }));
+    }
+
+    #[test]
+    fn redacted_bytes_are_zero_and_unreadable() {
+        let range = |start, size| AddressRange::new(Address(start), size).unwrap();
+        let mut memory = image(&[(0x100, &[1; 16]), (0x200, &[2; 16])]);
+        for part in [range(0x104, 2), range(0x108, 4), range(0x106, 2), range(0x10f, 0x100)] {
+            memory.redact(part);
+        }
+        let redacted: Vec<_> = memory.redacted().collect();
+        assert_eq!(redacted, [range(0x104, 8), range(0x10f, 1), range(0x200, 15)]);
+        let bytes = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0];
+        assert_eq!(memory.slice_from(Address(0x100)), Some(&bytes[..]));
+        assert_eq!(memory.read_u32(Address(0x100)), Ok(0x0101_0101));
+        assert_eq!(memory.read_u32(Address(0x102)), Err(Unreadable { address: Address(0x104) }));
+        assert_eq!(memory.read_u8(Address(0x10b)), Err(Unreadable { address: Address(0x10b) }));
+        assert_eq!(memory.read_u16(Address(0x10c)), Ok(0x0101));
+        assert_eq!(memory.read_u8(Address(0x20f)), Ok(2));
+        memory.redact(range(0x300, 16));
+        assert_eq!(memory.redacted().count(), 3, "what is not there cannot be redacted");
     }
 
     #[test]

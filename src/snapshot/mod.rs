@@ -21,6 +21,7 @@
 )]
 
 mod image;
+pub mod reboot_reason;
 mod registers;
 
 pub use image::{Gap, MemoryImage, PastEnd, Segment};
@@ -31,18 +32,54 @@ pub use registers::{Register, RegisterSet};
 pub struct Snapshot {
     /// Where the snapshot came from.
     pub origin: Origin,
-    /// The CPU's own registers at the moment it was stopped, in a fault handler for example.
+    /// The CPU's own registers, at the moment that `moment` tells.
     pub registers: RegisterSet,
+    /// When the CPU had these registers.
+    pub moment: Moment,
     /// Register sets of threads, where the source lists them; the crashed one first.
     pub threads: Vec<ThreadRegisters>,
     /// Captured memory, RAM and System Control Space alike.
     pub memory: MemoryImage,
     /// Which device this is and what it runs.
     pub identity: Identity,
+    /// Region registers of the MPU, by region number. Not memory: all regions share one address.
+    pub mpu_regions: Vec<MpuRegion>,
     /// Why the capture was taken, in the words of the source.
     pub reason: Option<String>,
+    /// The same as a number, where the source has one.
+    pub reason_code: Option<ReasonCode>,
     /// Things the source could not give: lines for people.
     pub remarks: Vec<String>,
+}
+
+/// When the CPU had the registers of a [`Snapshot`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moment {
+    /// When it was stopped: after a crash inside the fault handler, whose stack leads to the code
+    /// that crashed.
+    #[default]
+    Stop,
+    /// At the crash: the device's own handler has already undone the exception, and the registers
+    /// are those of the code that crashed.
+    Crash,
+}
+
+/// A number by which a source says why the capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonCode {
+    /// A reboot reason of the device's SDK: see [`reboot_reason`].
+    Reboot(u32),
+    /// A fatal error code of the kernel.
+    Kernel(u32),
+}
+
+/// The registers of one MPU region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MpuRegion {
+    /// MPU_RBAR.
+    pub base: u32,
+    /// MPU_RASR, on Armv8-M MPU_RLAR.
+    pub attributes: u32,
 }
 
 /// Refused: there is nothing to analyse.
@@ -64,6 +101,8 @@ impl Snapshot {
 pub struct ThreadRegisters {
     /// The source's number for the thread: the address of its control block where known.
     pub id: u32,
+    /// Its name, where the source tells it.
+    pub name: Option<String>,
     /// Its registers.
     pub registers: RegisterSet,
 }

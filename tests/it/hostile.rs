@@ -102,7 +102,7 @@ fn thousands_of_stored_threads_are_cut() {
             .map(|id| {
                 // No PC: the stack is searched for one.
                 let registers = [(Register::SP, STACK + 16 * id)].into_iter();
-                ThreadRegisters { id, registers: registers.collect::<RegisterSet>() }
+                ThreadRegisters { id, name: None, registers: registers.collect::<RegisterSet>() }
             })
             .collect();
         let report = report(&snapshot, symbols);

@@ -7,6 +7,7 @@
 mod software;
 mod stack;
 mod status;
+mod told;
 
 pub(super) use software::is_fatal;
 
@@ -21,7 +22,7 @@ use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
 use crate::report::{Category, Cause, Confidence};
 use crate::rtos::{FatalReason, Kernel, KernelState, Thread};
-use crate::snapshot::RegisterSet;
+use crate::snapshot::{ReasonCode, RegisterSet};
 
 /// Everything that the rules look at.
 pub(super) struct Scene<'a, 'd> {
@@ -35,6 +36,10 @@ pub(super) struct Scene<'a, 'd> {
     pub(super) handler: Option<usize>,
     /// Why the kernel says it gave up.
     pub(super) reason: Option<FatalReason>,
+    /// What the dump itself gives as the reason.
+    pub(super) told: Option<ReasonCode>,
+    /// Whether an SVC that the dump no longer shows raised the crash.
+    pub(super) after_svc: bool,
 }
 
 /// What a rule found.
@@ -89,11 +94,12 @@ pub(super) fn fatal_reason(
 
 /// Explains the crash; there is always an answer, and it says how sure it is.
 pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
-    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 6] = [
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 7] = [
         status::lockup,
         stack::overflow,
         status::double_fault,
         software::panic_or_assert,
+        told::by_reboot_reason,
         status::bad_program_counter,
         status::from_registers,
     ];

@@ -1,22 +1,18 @@
 //! Crashes that the firmware declared itself, and targets that did not crash.
 
 use super::{Environment, Finding, Scene};
+use crate::analysis::unwind::SVCALL;
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::issue::{is_assert, is_fatal_path, is_machinery, is_panic};
 use crate::report::{Category, Confidence};
 use crate::rtos::FatalReason;
 
-/// SVCall, by which Zephyr raises an oops or a panic from thread mode on Armv7-M and later.
-const SVCALL: u16 = 11;
-
 /// The firmware noticed the problem itself.
 pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let context = scene.crash_context()?;
-    let raised_by_svc = scene
-        .contexts
-        .get(scene.crashed?.checked_sub(1).unwrap_or(usize::MAX))
-        .is_some_and(|handler| handler.exception == SVCALL);
+    let handler = scene.crashed?.checked_sub(1).and_then(|index| scene.contexts.get(index));
+    let raised_by_svc = handler.map_or(scene.after_svc, |handler| handler.exception == SVCALL);
     let names = || scene.names_with_inlined(context);
     let at = scene.blamed(context).unwrap_or_default();
     let whereabouts = scene.whereabouts();
@@ -41,7 +37,9 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let panic = panic.map(|function| format!("{function} is in the backtrace"));
     let svc = raised_by_svc.then(|| "the fatal error was raised by SVC".to_string());
     let fatal = scene.in_fatal_path(context).map(|f| format!("{f} is in the backtrace"));
-    let evidence = panic.or(svc).or(fatal)?;
+    let told = matches!(scene.reason, Some(FatalReason::Oops | FatalReason::Panic))
+        .then(|| "the kernel's fatal error code says so".to_string());
+    let evidence = panic.or(svc).or(fatal).or(told)?;
     let oops = scene.reason == Some(FatalReason::Oops);
     let what = if oops { "raised a kernel oops" } else { "stopped itself with a panic" };
     let text = format!("The firmware {what} in {at}{whereabouts}");

@@ -9,7 +9,7 @@ use crate::arch::cortex_m::fault::{self, FaultKind, fault_address};
 use crate::arch::cortex_m::instruction::{Access, Instruction, register_name};
 use crate::base::Address;
 use crate::report::{Category, Confidence};
-use crate::snapshot::Register;
+use crate::snapshot::{ReasonCode, Register, reboot_reason};
 use crate::symbols::CodeAddress;
 
 /// The core gave up: a fault while a fault of the highest priority was handled.
@@ -272,7 +272,11 @@ fn refused_by(scene: &Scene<'_, '_>) -> &'static str {
 /// The exception that the crash raised.
 fn taken(scene: &Scene<'_, '_>) -> Option<u16> {
     let before = scene.crashed.and_then(|crashed| crashed.checked_sub(1));
-    scene.contexts.get(scene.handler.or(before)?).map(|context| context.exception)
+    let context = scene.handler.or(before).and_then(|index| scene.contexts.get(index));
+    context.map(|context| context.exception).or_else(|| match scene.told? {
+        ReasonCode::Reboot(code) => reboot_reason::exception(code),
+        ReasonCode::Kernel(_) => None,
+    })
 }
 
 fn fallback(scene: &Scene<'_, '_>) -> String {

@@ -15,14 +15,14 @@ use crate::arch::cortex_m::prologue::follows_call;
 use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
-use crate::snapshot::{Register, RegisterSet};
+use crate::snapshot::{Moment, Register, RegisterSet};
 use crate::symbols::{CodeAddress, Symbols};
 
 /// Deepest nesting of exceptions that is followed; hardware priorities allow far fewer.
 const CONTEXT_LIMIT: usize = 16;
 
 /// Exception number of SVCall.
-const SVCALL: u16 = 11;
+pub const SVCALL: u16 = 11;
 
 /// What unwinding may look at.
 pub struct Environment<'a, 'd> {
@@ -107,19 +107,33 @@ impl Context {
     }
 }
 
+/// Where unwinding begins.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The registers of the CPU.
+    pub registers: RegisterSet,
+    /// When it had them.
+    pub moment: Moment,
+    /// Whether PC stands behind an SVC that is over.
+    pub after_svc: bool,
+}
+
 /// Unwinds from the registers of a stopped CPU: the innermost context first.
 pub fn contexts(
-    registers: &RegisterSet,
+    start: &Start,
     environment: &Environment<'_, '_>,
     notes: &mut Notes,
 ) -> Vec<Context> {
     let mut contexts: Vec<Context> = Vec::new();
-    let mut next = Some((registers.clone(), FoundBy::Registers, None));
+    let mut next = Some((start.registers.clone(), FoundBy::Registers, None));
     while let Some((registers, found_by, remark)) = next.take() {
-        let exception = exception_number(&registers, environment, contexts.is_empty());
+        // At the crash the handler that ICSR names had not begun.
+        let as_stopped = contexts.is_empty() && start.moment == Moment::Stop;
+        let exception = exception_number(&registers, environment, as_stopped);
         // An SVC is over when its exception is taken: the stacked PC is the address behind it,
         // which after a panic, that never returns, may belong to the next function.
-        let supervisor_call = contexts.last().is_some_and(|c| c.exception == SVCALL);
+        let supervisor_call =
+            contexts.last().map_or(start.after_svc, |context| context.exception == SVCALL);
         let pc = registers.pc().map(Address).map(|pc| match supervisor_call {
             true => CodeAddress::Return(pc),
             false => CodeAddress::Instruction(pc),
@@ -178,17 +192,18 @@ pub fn thread(registers: &RegisterSet, environment: &Environment<'_, '_>) -> Con
     frames(registers, pc, 0, FoundBy::SavedRegisters, environment)
 }
 
-/// The exception that the code behind `registers` handles: IPSR, else ICSR for the innermost.
+/// The exception that the code behind `registers` handles: IPSR, else ICSR for the code in which
+/// the CPU was stopped.
 fn exception_number(
     registers: &RegisterSet,
     environment: &Environment<'_, '_>,
-    innermost: bool,
+    as_stopped: bool,
 ) -> u16 {
     let ipsr = registers.get(Register::XPSR).map(|xpsr| (xpsr & 0x1ff) as u16);
     let active = environment.system.active_exception();
     match ipsr {
         // Tools that know no xPSR store 0 or a CPSR; VECTACTIVE then tells.
-        Some(0) | None if innermost => active.or(ipsr).unwrap_or(0),
+        Some(0) | None if as_stopped => active.or(ipsr).unwrap_or(0),
         Some(number) => number,
         None => 0,
     }

@@ -5,7 +5,6 @@
 //! `docs/elf-core.md`; sources: the System V ABI (ELF header, program headers, notes),
 //! Linux `struct elf_prstatus` for Arm, and what GDB's `arm-none-tdep.c` expects.
 
-mod coverage;
 mod notes;
 mod read;
 #[cfg(test)]
@@ -40,6 +39,7 @@ const NT_MFLT_REGISTERS: u32 = 0x4d46_0001;
 const NT_MFLT_IDENTITY: u32 = 0x4d46_0002;
 const NT_MFLT_CAPTURE: u32 = 0x4d46_0003;
 const NT_MFLT_GAPS: u32 = 0x4d46_0004;
+const NT_MFLT_REDACTED: u32 = 0x4d46_0005;
 
 /// Size and fields of Linux `struct elf_prstatus` for 32-bit Arm.
 mod prstatus {

@@ -5,18 +5,23 @@
 //! counts as xpsr. Refused: other machines, word sizes and byte orders, and files that are no
 //! cores. A file that is cut short gives what it holds, with gaps for the rest.
 
-use super::coverage::Coverage;
 use super::notes::{Note, Notes, lines};
 use super::{
     FORMAT_NAME, HEADER_SIZE, NT_ARM_VFP, NT_MFLT_CAPTURE, NT_MFLT_GAPS, NT_MFLT_IDENTITY,
-    NT_MFLT_REGISTERS, NT_PRSTATUS, PN_XNUM, PROGRAM_HEADER_SIZE, PT_LOAD, PT_NOTE, prstatus,
+    NT_MFLT_REDACTED, NT_MFLT_REGISTERS, NT_PRSTATUS, PN_XNUM, PROGRAM_HEADER_SIZE, PT_LOAD,
+    PT_NOTE, prstatus,
 };
 use crate::base::{Address, AddressRange, Reader, Truncated, hex};
-use crate::format::FormatError;
-use crate::snapshot::{Gap, Register, RegisterSet, Snapshot, ThreadRegisters};
+use crate::format::coverage::Coverage;
+use crate::format::{FormatError, gap};
+use crate::snapshot::{
+    Gap, Moment, MpuRegion, ReasonCode, Register, RegisterSet, Snapshot, ThreadRegisters,
+};
 
 /// Threads beyond this number are left out, with a remark.
 const MAX_THREADS: usize = 4096;
+/// Regions of the MPU beyond this number are left out: MPU_TYPE.DREGION has eight bits.
+const MAX_MPU_REGIONS: usize = 255;
 /// Lines in [`Snapshot::remarks`] beyond this number are left out.
 const MAX_REMARKS: usize = 256;
 
@@ -128,6 +133,7 @@ struct Loader<'a> {
     snapshot: Snapshot,
     coverage: Coverage<'a>,
     gaps: Vec<Gap>,
+    redacted: Vec<AddressRange>,
     /// From the system's own notes; used when there are none of ours.
     system_threads: Vec<ThreadRegisters>,
     own_registers: bool,
@@ -145,6 +151,7 @@ impl<'a> Loader<'a> {
             snapshot,
             coverage: Coverage::default(),
             gaps: Vec::new(),
+            redacted: Vec::new(),
             system_threads: Vec::new(),
             own_registers: false,
             truncated: false,
@@ -215,10 +222,7 @@ impl<'a> Loader<'a> {
     }
 
     fn gap(&mut self, start: Address, size: u64, reason: &str) {
-        let room = (1_u64 << 32).saturating_sub(u64::from(start.0));
-        if let Some(range) = AddressRange::new(start, size.min(room)).filter(|r| !r.is_empty()) {
-            self.gaps.push(Gap { range, reason: reason.to_owned() });
-        }
+        self.gaps.extend(gap(start, size, reason));
     }
 
     fn note(&mut self, note: &Note<'_>) {
@@ -230,6 +234,7 @@ impl<'a> Loader<'a> {
                     NT_MFLT_IDENTITY => self.identity_note(&text),
                     NT_MFLT_CAPTURE => self.capture_note(&text),
                     NT_MFLT_GAPS => self.gap_note(&text),
+                    NT_MFLT_REDACTED => self.redacted_note(&text),
                     _ => {}
                 }
             }
@@ -273,10 +278,12 @@ impl<'a> Loader<'a> {
 
     fn register_note(&mut self, text: &str) {
         let mut registers = RegisterSet::default();
-        let mut thread = None;
+        let (mut thread, mut name) = (None, None);
         for (key, value) in lines(text) {
             if key == "thread" {
                 thread = Some(value);
+            } else if key == "name" {
+                name = Some(value.into_owned());
             } else if let Some(register) = Register::from_name(key) {
                 registers.set(register, parse_hex(&value));
             }
@@ -287,7 +294,7 @@ impl<'a> Loader<'a> {
                 Some(_) if self.snapshot.threads.len() >= MAX_THREADS => {
                     self.dropped_threads = true;
                 }
-                Some(id) => self.snapshot.threads.push(ThreadRegisters { id, registers }),
+                Some(id) => self.snapshot.threads.push(ThreadRegisters { id, name, registers }),
                 None => return,
             },
             None => return,
@@ -318,19 +325,28 @@ impl<'a> Loader<'a> {
                 "server" => origin.server = Some(value.into_owned()),
                 "captured_at_ms" => origin.captured_at_ms = value.parse().ok(),
                 "complete" => origin.complete = value.parse().ok(),
+                "moment" if value == "crash" => self.snapshot.moment = Moment::Crash,
                 "reason" => self.snapshot.reason = Some(value.into_owned()),
+                "reason_code" => self.snapshot.reason_code = reason_code(&value),
+                "mpu_region" if self.snapshot.mpu_regions.len() < MAX_MPU_REGIONS => {
+                    self.snapshot.mpu_regions.extend(mpu_region(&value));
+                }
                 "remark" => self.remark(value.into_owned()),
                 _ => {}
             }
         }
     }
 
+    fn redacted_note(&mut self, text: &str) {
+        for (key, _) in lines(text) {
+            self.redacted
+                .extend(key.split_once('+').and_then(|(start, size)| parse_range(start, size)));
+        }
+    }
+
     fn gap_note(&mut self, text: &str) {
         for (key, value) in lines(text) {
-            let range = key.split_once('+').and_then(|(start, size)| {
-                let size = u64::from_str_radix(size.strip_prefix("0x")?, 16).ok()?;
-                AddressRange::new(Address(parse_hex(start)?), size)
-            });
+            let range = key.split_once('+').and_then(|(start, size)| parse_range(start, size));
             if let Some(range) = range {
                 self.gap(range.start(), range.size(), &value);
             }
@@ -360,6 +376,9 @@ impl<'a> Loader<'a> {
         for gap in self.gaps {
             self.snapshot.memory.insert_gap(gap);
         }
+        for range in self.redacted {
+            self.snapshot.memory.redact(range);
+        }
         self.snapshot
     }
 }
@@ -372,12 +391,35 @@ fn parse_status(descriptor: &[u8]) -> Result<ThreadRegisters, Truncated> {
         let register = Register::core(number).unwrap_or(Register::XPSR);
         registers.set(register, reader.u32()?);
     }
-    Ok(ThreadRegisters { id, registers })
+    Ok(ThreadRegisters { id, name: None, registers })
 }
 
 /// A value such as `0x2000f3a0`, nothing else.
 fn parse_hex(text: &str) -> Option<u32> {
     u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// `0x20000000` and `0x00000100`: start and size.
+fn parse_range(start: &str, size: &str) -> Option<AddressRange> {
+    let size = u64::from_str_radix(size.strip_prefix("0x")?, 16).ok()?;
+    AddressRange::new(Address(parse_hex(start)?), size)
+}
+
+/// `reboot 0x00008001` or `kernel 0x00000002`.
+fn reason_code(text: &str) -> Option<ReasonCode> {
+    let (domain, code) = text.split_once(' ')?;
+    let code = parse_hex(code)?;
+    match domain {
+        "reboot" => Some(ReasonCode::Reboot(code)),
+        "kernel" => Some(ReasonCode::Kernel(code)),
+        _ => None,
+    }
+}
+
+/// `0x20000001 0x10030027`: MPU_RBAR, then MPU_RASR or MPU_RLAR.
+fn mpu_region(text: &str) -> Option<MpuRegion> {
+    let (base, attributes) = text.split_once(' ')?;
+    Some(MpuRegion { base: parse_hex(base)?, attributes: parse_hex(attributes)? })
 }
 
 fn to_usize(value: u32) -> usize {

@@ -230,7 +230,7 @@ fn random_snapshot(state: &mut u32) -> Snapshot {
     };
     for _ in 0..random(state) % 3 {
         let registers = random_registers(state);
-        snapshot.threads.push(ThreadRegisters { id: random(state), registers });
+        snapshot.threads.push(ThreadRegisters { id: random(state), name: None, registers });
     }
     for _ in 0..random(state) % 4 {
         let start = Address(random(state) & 0xffff_fff0);

@@ -2,12 +2,12 @@
 
 use super::notes::{self, Lines};
 use super::{
-    HEADER_SIZE, NT_ARM_VFP, NT_MFLT_CAPTURE, NT_MFLT_GAPS, NT_MFLT_IDENTITY, NT_MFLT_REGISTERS,
-    NT_PRSTATUS, PROGRAM_HEADER_SIZE, PT_LOAD, PT_NOTE, prstatus,
+    HEADER_SIZE, NT_ARM_VFP, NT_MFLT_CAPTURE, NT_MFLT_GAPS, NT_MFLT_IDENTITY, NT_MFLT_REDACTED,
+    NT_MFLT_REGISTERS, NT_PRSTATUS, PROGRAM_HEADER_SIZE, PT_LOAD, PT_NOTE, prstatus,
 };
 use crate::base::hex;
 use crate::format::FormatError;
-use crate::snapshot::{Register, RegisterSet, Snapshot};
+use crate::snapshot::{Moment, ReasonCode, Register, RegisterSet, Snapshot};
 
 /// Most segments of memory that fit: one program header is for the notes, and 0xffff is special.
 const MAX_SEGMENTS: usize = 0xfffd;
@@ -113,9 +113,10 @@ fn all_notes(snapshot: &Snapshot) -> Vec<u8> {
             thread_notes(&mut out, thread.id, signal, &thread.registers);
         }
     }
-    register_note(&mut out, "cpu", &snapshot.registers);
+    register_note(&mut out, "cpu", None, &snapshot.registers);
     for thread in &snapshot.threads {
-        register_note(&mut out, &format!("0x{:08x}", thread.id), &thread.registers);
+        let id = format!("0x{:08x}", thread.id);
+        register_note(&mut out, &id, thread.name.as_deref(), &thread.registers);
     }
     identity_note(&mut out, snapshot);
     capture_note(&mut out, snapshot);
@@ -125,6 +126,11 @@ fn all_notes(snapshot: &Snapshot) -> Vec<u8> {
         lines.put(&key, &gap.reason);
     }
     push_lines(&mut out, NT_MFLT_GAPS, &lines);
+    let mut lines = Lines::default();
+    for range in snapshot.memory.redacted() {
+        lines.put(&format!("{}+0x{:08x}", range.start(), range.size()), "");
+    }
+    push_lines(&mut out, NT_MFLT_REDACTED, &lines);
     out
 }
 
@@ -165,9 +171,10 @@ fn thread_notes(out: &mut Vec<u8>, id: u32, signal: u16, registers: &RegisterSet
     }
 }
 
-fn register_note(out: &mut Vec<u8>, thread: &str, registers: &RegisterSet) {
+fn register_note(out: &mut Vec<u8>, thread: &str, name: Option<&str>, registers: &RegisterSet) {
     let mut lines = Lines::default();
     lines.put("thread", thread);
+    lines.put_some("name", name);
     for (register, value) in registers.iter() {
         lines.put(register.name(), &format!("0x{value:08x}"));
     }
@@ -194,7 +201,17 @@ fn capture_note(out: &mut Vec<u8>, snapshot: &Snapshot) {
     lines.put_some("server", origin.server.as_deref());
     lines.put_some("captured_at_ms", origin.captured_at_ms.map(|ms| ms.to_string()).as_deref());
     lines.put_some("complete", origin.complete.map(|complete| complete.to_string()).as_deref());
+    lines.put_some("moment", (snapshot.moment == Moment::Crash).then_some("crash"));
     lines.put_some("reason", snapshot.reason.as_deref());
+    let code = snapshot.reason_code.map(|code| match code {
+        ReasonCode::Reboot(code) => format!("reboot 0x{code:08x}"),
+        ReasonCode::Kernel(code) => format!("kernel 0x{code:08x}"),
+    });
+    lines.put_some("reason_code", code.as_deref());
+    for region in &snapshot.mpu_regions {
+        let text = format!("0x{:08x} 0x{:08x}", region.base, region.attributes);
+        lines.put("mpu_region", &text);
+    }
     for remark in &snapshot.remarks {
         lines.put("remark", remark);
     }

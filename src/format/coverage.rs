@@ -10,7 +10,7 @@ use crate::snapshot::MemoryImage;
 /// Inserting into a [`MemoryImage`] one by one would copy a growing run again and again; a file
 /// with many thousand touching segments is therefore sorted first and copied once.
 #[derive(Default)]
-pub(super) struct Coverage<'a> {
+pub(in crate::format) struct Coverage<'a> {
     /// Start to end of what is covered; touching ranges are joined.
     covered: BTreeMap<u64, u64>,
     pieces: Vec<(u64, &'a [u8])>,
@@ -18,7 +18,7 @@ pub(super) struct Coverage<'a> {
 
 impl<'a> Coverage<'a> {
     /// Adds `bytes` at `start`; what would pass the end of the address space is left out.
-    pub(super) fn insert(&mut self, start: Address, bytes: &'a [u8]) {
+    pub(in crate::format) fn insert(&mut self, start: Address, bytes: &'a [u8]) {
         let begin = u64::from(start.0);
         let end = begin.saturating_add(bytes.len() as u64).min(1 << 32);
         let mut cursor = begin;
@@ -53,7 +53,7 @@ impl<'a> Coverage<'a> {
     }
 
     /// All of it, copied into `memory`.
-    pub(super) fn into_image(mut self, memory: &mut MemoryImage) {
+    pub(in crate::format) fn into_image(mut self, memory: &mut MemoryImage) {
         self.pieces.sort_by_key(|(start, _)| *start);
         let mut pieces = self.pieces.into_iter().peekable();
         while let Some((start, first)) = pieces.next() {

@@ -1,0 +1,78 @@
+//! Captured crashes in other formats: what they explain must stay what it was.
+
+use crate::support::file;
+use crate::support::program::{mflt, run};
+use mflt::analysis::{Options, analyze};
+use mflt::format::{FormatError, Written, coredump, open};
+use mflt::report::{Category, Report};
+use mflt::snapshot::Snapshot;
+use mflt::symbols::{ElfImage, SymbolFile};
+
+/// Crashes of every kind on every architecture: image and case.
+const CRASHES: [(&str, &str); 9] = [
+    ("microbit", "badpc"),
+    ("microbit", "assert"),
+    ("mps2-an385", "isr"),
+    ("mps2-an385", "panic"),
+    ("mps2-an385", "stackoverflow"),
+    ("mps2-an386", "divzero"),
+    ("mps2-an386", "fpu"),
+    ("mps2-an505", "mpu"),
+    ("mps2-an505", "nullptr"),
+];
+
+fn explain(snapshot: &Snapshot, image: &str) -> Report {
+    let elf = std::fs::read(file(&format!("fixtures/elf/{image}-Og.elf"))).unwrap();
+    let elf = ElfImage::parse(&elf).unwrap();
+    analyze(snapshot, &[SymbolFile::new(&elf)], &Options::default())
+}
+
+/// Function and line of each frame of the thread that crashed.
+fn frames(report: &Report) -> Vec<(Option<String>, Option<u32>)> {
+    let crashed = report.threads.iter().find(|thread| thread.crashed);
+    let frames = crashed.into_iter().flat_map(|thread| &thread.frames);
+    frames.map(|frame| (frame.function.clone(), frame.line)).collect()
+}
+
+/// Writes every crash with `write`, reads it back, and compares what is explained.
+fn keeps_crashes(write: impl Fn(&Snapshot) -> Result<Written, FormatError>, category: bool) {
+    for (image, case) in CRASHES {
+        let core = std::fs::read(file(&format!("fixtures/cores/{image}-Og-{case}.core"))).unwrap();
+        let before = open(&core).unwrap();
+        let after = open(&write(&before).unwrap().bytes).unwrap();
+        let (before, after) = (explain(&before, image), explain(&after, image));
+        assert!(!frames(&before).is_empty(), "{image} {case}");
+        assert_eq!(frames(&after), frames(&before), "{image} {case}");
+        if category {
+            assert_eq!(after.category, before.category, "{image} {case}: {}", after.cause.summary);
+        }
+        let names = |report: &Report| -> Vec<String> {
+            let threads = report.threads.iter().filter(|thread| thread.state != "handler");
+            threads.map(|thread| thread.name.clone()).collect()
+        };
+        assert_eq!(names(&after), names(&before), "{image} {case}");
+    }
+}
+
+#[test]
+fn crash_as_binary_coredump_keeps_cause_and_frames() {
+    keeps_crashes(coredump::write, true);
+}
+
+#[test]
+fn convert_tells_what_is_dropped_and_reads_its_own_output() {
+    let folder = crate::support::folder::Folder::new();
+    let core = file("fixtures/cores/mps2-an386-Og-nullptr.core");
+    let (binary, back) = (folder.file("crash.bin"), folder.file("crash.core"));
+    let written = run(mflt().arg("convert").args([&core, &binary]).args(["--to", "memfault"]));
+    assert_eq!(written.code, Some(0), "{}", written.stderr);
+    assert!(written.stderr.contains("note: dropped: the registers inside"), "{}", written.stderr);
+    let strict =
+        run(mflt().arg("convert").args([&core, &binary]).args(["--to=memfault", "--strict"]));
+    assert_eq!(strict.code, Some(3));
+    run(mflt().arg("convert").args([&binary, &back])).success("mflt convert").unwrap();
+    let before = open(&std::fs::read(&binary).unwrap()).unwrap();
+    assert_eq!(open(&std::fs::read(&back).unwrap()).unwrap(), before);
+    let report = explain(&before, "mps2-an386");
+    assert_eq!(report.category, Category::MemFault);
+}
