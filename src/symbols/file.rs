@@ -6,6 +6,7 @@ use super::cfi::CallFrames;
 use super::dwarf::{DebugInfo, Program};
 use super::elf::{AllocatedSection, ElfImage};
 use super::exidx::ExceptionIndex;
+use super::objects::Object;
 use super::symtab::{Symbol, SymbolKind, SymbolTable};
 use crate::base::{Address, Memory, Unreadable};
 
@@ -19,6 +20,7 @@ pub struct SymbolFile<'d> {
     symbols: OnceLock<SymbolTable<'d>>,
     call_frames: OnceLock<CallFrames<'d>>,
     dwarf: OnceLock<Option<DebugInfo<'d>>>,
+    variables: OnceLock<Vec<Object>>,
 }
 
 impl std::fmt::Debug for SymbolFile<'_> {
@@ -37,6 +39,7 @@ impl<'d> SymbolFile<'d> {
             symbols: OnceLock::new(),
             call_frames: OnceLock::new(),
             dwarf: OnceLock::new(),
+            variables: OnceLock::new(),
         }
     }
 
@@ -128,6 +131,10 @@ impl<'d> SymbolFile<'d> {
             DebugInfo::new(self.image, program)
         };
         self.dwarf.get_or_init(open).as_ref()
+    }
+
+    pub(super) fn variables_by_address(&self) -> &[Object] {
+        self.variables.get_or_init(|| self.place_variables())
     }
 
     /// How many compilation units keep their DWARF in another file (`-gsplit-dwarf`), which is

@@ -1,6 +1,7 @@
 //! Where objects of a type stand, as far as variables hold them: alone, in arrays, in structures.
 
 use super::file::SymbolFile;
+use super::objects::Object;
 use super::types::{TypeKind, TypeRef};
 use crate::base::Address;
 
@@ -10,37 +11,53 @@ const MAX_DEPTH: usize = 4;
 const MAX_STEPS: usize = 100_000;
 
 impl SymbolFile<'_> {
-    /// Addresses of all objects of the structure called `type_name` that global and static
-    /// variables hold, at most `limit`; pointers are not followed.
-    pub fn addresses_of_type(&self, type_name: &str, limit: usize) -> Vec<Address> {
-        let mut search =
-            Search { symbols: self, type_name, limit, steps: MAX_STEPS, found: vec![] };
-        for global in self.globals() {
-            if let Some(address) = global.place.address() {
-                search.look_into(global.ty, address, MAX_DEPTH);
-            }
+    /// All objects of the structures called `type_names` that global and static variables hold,
+    /// at most `limit`, by address. Pointers are not followed, and within an object that was found
+    /// no other is looked for.
+    pub fn objects_of_types(&self, type_names: &[&str], limit: usize) -> Vec<Object> {
+        let (steps, found, path) = (MAX_STEPS, Vec::new(), Vec::new());
+        let mut search = Search { symbols: self, type_names, limit, steps, found, path };
+        for variable in self.variables_by_address() {
+            search.look_into(variable, variable.ty, variable.address, MAX_DEPTH);
         }
         search.found
     }
 }
 
+/// One step from a variable to a part of it.
+enum Step<'d> {
+    Member(&'d str),
+    Element(u64),
+}
+
 struct Search<'a, 'd> {
     symbols: &'a SymbolFile<'d>,
-    type_name: &'a str,
+    type_names: &'a [&'a str],
     limit: usize,
     steps: usize,
-    found: Vec<Address>,
+    found: Vec<Object>,
+    /// The way from the variable to where the search is.
+    path: Vec<Step<'d>>,
 }
 
 impl Search<'_, '_> {
-    fn look_into(&mut self, ty: TypeRef, address: Address, depth: usize) -> Option<()> {
+    fn look_into(
+        &mut self,
+        variable: &Object,
+        ty: TypeRef,
+        address: Address,
+        depth: usize,
+    ) -> Option<()> {
         self.steps = self.steps.checked_sub(1)?;
         let depth = depth.checked_sub(1)?;
         let ty = self.symbols.strip_type(ty);
         let info = self.symbols.type_info(ty);
-        if info.kind.has_members() && info.name == Some(self.type_name) {
-            if self.found.len() < self.limit && !self.found.contains(&address) {
-                self.found.push(address);
+        if info.kind.has_members() && info.name.is_some_and(|name| self.type_names.contains(&name))
+        {
+            let known = self.found.last().is_some_and(|last| last.address == address);
+            if self.found.len() < self.limit && !known {
+                let size = self.symbols.type_size(ty).unwrap_or(0);
+                self.found.push(Object { name: self.name(variable), ty, address, size });
             }
             return Some(());
         }
@@ -53,14 +70,25 @@ impl Search<'_, '_> {
             }
             for index in 0..count {
                 let offset = u32::try_from(index.checked_mul(size)?).ok()?;
-                self.look_into(info.target, address.checked_add(offset)?, depth)?;
+                let element = address.checked_add(offset)?;
+                self.path.push(Step::Element(index));
+                let looked = self.look_into(variable, info.target, element, depth);
+                self.path.pop();
+                looked?;
             }
             return Some(());
         }
         for member in &info.members {
             let offset = u32::try_from(member.bit_offset.checked_div(8)?).ok()?;
             if self.may_hold(member.ty) {
-                self.look_into(member.ty, address.checked_add(offset)?, depth);
+                let part = address.checked_add(offset)?;
+                let step = member.name.map(Step::Member);
+                let named = step.is_some();
+                self.path.extend(step);
+                self.look_into(variable, member.ty, part, depth);
+                if named {
+                    self.path.pop();
+                }
             }
         }
         Some(())
@@ -70,6 +98,17 @@ impl Search<'_, '_> {
         let info = self.symbols.type_info(self.symbols.strip_type(ty));
         info.kind.has_members() || info.kind == TypeKind::Array
     }
+
+    fn name(&self, variable: &Object) -> String {
+        let mut name = variable.name.clone();
+        for step in &self.path {
+            match step {
+                Step::Member(member) => name.push_str(&format!(".{member}")),
+                Step::Element(index) => name.push_str(&format!("[{index}]")),
+            }
+        }
+        name
+    }
 }
 
 #[cfg(test)]
@@ -78,17 +117,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_in_variables_arrays_and_work_queues_are_found() {
+    fn threads_in_variables_arrays_and_work_queues_are_found_by_name() {
         let bytes = include_bytes!("../../fixtures/elf/mps2-an385-Og.elf");
         let image = ElfImage::parse(bytes).unwrap();
         let symbols = SymbolFile::new(&image);
-        let found = symbols.addresses_of_type("k_thread", 100);
-        for name in ["z_main_thread", "z_idle_threads", "k_sys_work_q"] {
-            let symbol = symbols.symbol(name).unwrap();
-            let end = symbol.address.0 + symbol.size;
-            assert!(found.iter().any(|a| (symbol.address.0..end).contains(&a.0)), "{name}");
+        let found = symbols.objects_of_types(&["k_thread"], 100);
+        for name in ["z_main_thread", "z_idle_threads[0]", "k_sys_work_q.thread"] {
+            let object = found.iter().find(|object| object.name == name).expect(name);
+            assert_eq!(Some(object.size), symbols.size_of("k_thread"));
+            let parts = symbols.objects_at(object.address);
+            assert!(parts.iter().any(|part| part.name == name), "{name}");
         }
-        assert_eq!(symbols.addresses_of_type("k_thread", 1).len(), 1);
-        assert!(symbols.addresses_of_type("no_such_type", 100).is_empty());
+        assert_eq!(symbols.objects_of_types(&["k_thread"], 1).len(), 1);
+        let queues = symbols.objects_of_types(&["k_work_q", "k_thread"], 100);
+        assert!(queues.iter().any(|object| object.name == "k_sys_work_q"), "the outermost counts");
+        assert!(!queues.iter().any(|object| object.name == "k_sys_work_q.thread"));
+        assert!(symbols.objects_of_types(&["no_such_type"], 100).is_empty());
     }
 }

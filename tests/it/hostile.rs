@@ -116,7 +116,7 @@ fn nonsense_in_any_word_of_a_kernel_object_is_survived() {
     with_firmware(|snapshot, symbols| {
         let kernel = symbols.symbol("_kernel").unwrap();
         let size = u32::try_from(symbols.size_of("k_thread").unwrap()).unwrap();
-        let threads = symbols.addresses_of_type("k_thread", 3).into_iter();
+        let threads = symbols.objects_of_types(&["k_thread"], 3).into_iter().map(|o| o.address);
         let objects = threads.map(|at| (at.0, size)).chain([(kernel.address.0, kernel.size)]);
         let mut count = 0;
         for (object, size) in objects {
