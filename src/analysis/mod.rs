@@ -29,6 +29,7 @@ mod room;
 mod threads;
 pub mod unwind;
 mod variables;
+mod waits;
 
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
@@ -99,6 +100,7 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
         &contexts,
         scene.handler.or(crashed.and_then(|c| c.checked_sub(1))),
     );
+    let deadlocks = waits::list(&core, &mut notes);
     let threads = threads::list(&scene, snapshot, options, &mut notes);
     let globals = match options.globals {
         true => variables::globals(&core.symbols, &core.memory, &mut notes),
@@ -113,6 +115,7 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
         symbols: core.matches.iter().map(|(file, matched)| symbol_match(file, matched)).collect(),
         fault,
         threads,
+        deadlocks,
         heap: heaps,
         globals,
         memory: memory_ranges(snapshot),
@@ -157,7 +160,11 @@ impl<'a, 'd> Core<'a, 'd> {
         let kernel_file =
             symbols.files().iter().copied().find(|file| rtos::recognize(file).is_some());
         let kernel = kernel_file.and_then(rtos::recognize);
-        let state = kernel_file.zip(kernel).map(|(file, kernel)| kernel.read(&memory, file));
+        let state = kernel_file.zip(kernel).map(|(file, kernel)| {
+            let mut state = kernel.read(&memory, file);
+            kernel.add_waits(&memory, file, &mut state.threads);
+            state
+        });
         Core { snapshot, matches, symbols, memory, system, kernel, kernel_file, state }
     }
 

@@ -5,6 +5,7 @@ use super::cause::Scene;
 use super::room::Room;
 use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
+use super::waits;
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread, Wait};
@@ -210,29 +211,11 @@ fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
         entry,
         current: thread.current,
         base_priority: thread.base_priority.filter(|base| Some(*base) != thread.priority),
-        waits_for: thread.wait.as_ref().map(|wait| waits_for(scene, wait)),
+        waits_for: thread.wait.as_ref().map(|wait| waits::in_words(wait, scene.threads())),
         wait: thread.wait.as_ref().map(parts),
         stack: stack_of(thread, None),
         ..Thread::default()
     }
-}
-
-/// `mutex bus_lock, owned by sensor, 12 ticks left`.
-fn waits_for(scene: &Scene<'_, '_>, wait: &rtos::Wait) -> String {
-    let object = wait.name.clone().or_else(|| wait.object.map(|at| at.to_string()));
-    let what: Vec<&str> = [Some(wait.kind), object.as_deref()].into_iter().flatten().collect();
-    let mut text = what.join(" ").trim().to_string();
-    if let Some(owner) = wait.owner {
-        let known = scene.threads().iter().find(|thread| thread.address == owner);
-        let name = known.map_or_else(|| owner.to_string(), |thread| thread.name.clone());
-        text.push_str(&format!(", owned by {name}"));
-    }
-    match wait.ticks_left {
-        Some(1) => text.push_str(", 1 tick left"),
-        Some(ticks) => text.push_str(&format!(", {ticks} ticks left")),
-        None => {}
-    }
-    text
 }
 
 fn parts(wait: &rtos::Wait) -> Wait {
@@ -242,6 +225,7 @@ fn parts(wait: &rtos::Wait) -> Wait {
         name: wait.name.clone(),
         owner: wait.owner.map(|owner| Hex32::from(owner).to_string()),
         ticks_left: wait.ticks_left,
+        ms_left: wait.ms_left,
     }
 }
 

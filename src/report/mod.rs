@@ -55,6 +55,9 @@ pub struct Report {
     pub fault: Option<Fault>,
     /// Threads and active exception handlers; the crashed one first.
     pub threads: Vec<Thread>,
+    /// Circles of threads that wait for each other, each by the `id` of its threads.
+    #[serde(default)]
+    pub deadlocks: Vec<Vec<String>>,
     /// Heaps of the kernel and of the C library.
     #[serde(default)]
     pub heap: Vec<Heap>,
@@ -242,6 +245,8 @@ pub struct Wait {
     pub owner: Option<String>,
     /// Ticks until the kernel ends the wait.
     pub ticks_left: Option<u64>,
+    /// The same in milliseconds.
+    pub ms_left: Option<u64>,
 }
 
 /// A stack and how much of it is in use.

@@ -23,7 +23,7 @@ mod wait;
 mod zephyr;
 
 pub use heap::{Corruption, Heap};
-pub use wait::Wait;
+pub use wait::{Inversion, Wait, deadlocks, inversions};
 
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::RegisterSet;
@@ -119,6 +119,13 @@ pub trait Kernel: Sync {
     /// Its state, as far as `memory` holds it. A capture calls this too, on the live target: it
     /// reads what the list of threads needs and no more.
     fn read(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState;
+
+    /// Fills in what `threads` wait for, where [`Kernel::read`] did not: what takes more memory than
+    /// the list of threads.
+    fn add_waits(&self, _memory: &dyn Memory, _symbols: &SymbolFile<'_>, _threads: &mut [Thread]) {}
+
+    /// Orders priorities: of two threads the kernel runs the one for which this is greater.
+    fn urgency(&self, priority: i32) -> i32;
 
     /// Memory of its own that the list of threads is found by, most telling first.
     fn own_ranges(&self, symbols: &SymbolFile<'_>) -> Vec<AddressRange>;

@@ -26,7 +26,11 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
         let base = thread.base_priority.map_or(String::new(), |base| format!(" ({base})"));
         let priority = thread.priority.map_or(String::new(), |p| format!("prio {p}{base}"));
         let stack = thread.stack.as_ref().map_or(String::new(), usage);
-        let waits = thread.waits_for.as_ref().map_or(String::new(), |on| format!("on {on}"));
+        let waits = thread.waits_for.as_ref().map_or(String::new(), |on| match &thread.wait {
+            // The state says already that it is time that passes.
+            Some(wait) if wait.name.is_none() && wait.object.is_none() => on.clone(),
+            _ => format!("on {on}"),
+        });
         let lead = format!("{mark} {:<width$} ", thread.name);
         let row = format!("{:<9} {priority:<9} {stack:<38} {waits}", thread.state);
         let ink = if thread.crashed { Ink::Fault } else { Ink::Plain };

@@ -5,10 +5,13 @@
 //! `_kernel_openocd_offsets`) where there is no DWARF.
 
 mod layout;
+mod objects;
 mod reason;
 mod saved;
+mod timeouts;
+mod waits;
 
-use super::{FatalReason, Kernel, KernelState, Remark, State, Thread, Wait};
+use super::{FatalReason, Kernel, KernelState, Remark, State, Thread};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 use layout::Layout;
@@ -45,6 +48,16 @@ impl Kernel for Zephyr {
 
     fn read(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
         read(memory, symbols)
+    }
+
+    fn add_waits(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>, threads: &mut [Thread]) {
+        if let Ok(layout) = Layout::find(memory, symbols) {
+            waits::add(memory, symbols, &layout, threads);
+        }
+    }
+
+    fn urgency(&self, priority: i32) -> i32 {
+        priority.saturating_neg()
     }
 
     fn own_ranges(&self, symbols: &SymbolFile<'_>) -> Vec<AddressRange> {
@@ -137,7 +150,8 @@ impl Walker<'_, '_> {
                 address: Some(kernel),
             }),
             None => {
-                found.extend(self.symbols.addresses_of_type("k_thread", THREAD_LIMIT));
+                let variables = self.symbols.objects_of_types(&["k_thread"], THREAD_LIMIT);
+                found.extend(variables.into_iter().map(|object| object.address));
                 // Blocks that were never used are all zero: no entry, no stack.
                 found.retain(|address| self.looks_used(*address));
                 remarks.push(Remark {
@@ -229,9 +243,6 @@ impl Walker<'_, '_> {
         };
         thread.state =
             if current { State::Running } else { self.state(address, bits.unwrap_or(0), old_bits) };
-        if thread.state == State::Pending {
-            thread.wait = self.wait(address, stack);
-        }
         if !current {
             match saved::registers(self.memory, layout, address) {
                 Ok(registers) => thread.registers = registers,
@@ -306,17 +317,5 @@ impl Walker<'_, '_> {
         let unused = if free == 0 { 0 } else { free.saturating_add(skip) };
         let used = u32::try_from(bytes.len().checked_sub(unused)?).ok()?;
         (filled || lost).then_some((used, lost))
-    }
-
-    fn wait(&self, thread: Address, stack: Option<AddressRange>) -> Option<Wait> {
-        let queue = Address(self.word(thread, self.layout.pended_on).filter(|queue| *queue != 0)?);
-        if stack.is_some_and(|stack| stack.contains(queue)) {
-            return Some(Wait { kind: "k_poll", ..Wait::default() });
-        }
-        let name = self.symbols.symbol_at(queue).map(|(symbol, offset)| match offset {
-            0 => symbol.name.to_string(),
-            offset => format!("{}+{offset}", symbol.name),
-        });
-        Some(Wait { object: Some(queue), name, ..Wait::default() })
     }
 }

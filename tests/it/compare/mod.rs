@@ -258,7 +258,8 @@ fn thread(ours: &Value, gdb: &Value, whole: &Value, found: &mut Differences) {
     let high_water = Value::from(number("size") - number("unused"));
     found.equal("stack", "high_water", &ours["stack"]["high_water"], &high_water);
     let pends = gdb["pended_on"] != "0x00000000";
-    found.demand(pends == ours["waits_for"].is_string(), "waits for", || {
+    let waits = ours["waits_for"].is_string() && ours["state"] == "pending";
+    found.demand(pends == waits, "waits for", || {
         format!("{}, pended on {}", ours["waits_for"], gdb["pended_on"])
     });
     let current = gdb["current"] == true;
