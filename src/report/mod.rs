@@ -361,6 +361,11 @@ impl Notes {
         self.push(Note { code: code.into(), severity, text: text.into(), address });
     }
 
+    /// Adds the notes that were collected elsewhere.
+    pub fn extend(&mut self, others: Notes) {
+        others.0.into_iter().for_each(|note| self.push(note));
+    }
+
     fn push(&mut self, note: Note) {
         if self.0.len() < MOST_NOTES && !self.0.contains(&note) {
             self.0.push(note);
