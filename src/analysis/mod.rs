@@ -24,6 +24,7 @@ mod cause;
 mod describe;
 mod faulting;
 mod heaps;
+mod interrupts;
 pub mod matching;
 mod room;
 mod threads;
@@ -133,6 +134,8 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         deadlocks,
         heap: heaps,
         globals: Vec::new(),
+        interrupts: interrupts::list(&core, &contexts),
+        globals,
         memory: memory_ranges(snapshot),
         notes: Vec::new(),
     };
