@@ -34,4 +34,7 @@ pub mod analysis;
 pub mod issue;
 
 #[cfg(feature = "cli")]
+pub mod gdb;
+
+#[cfg(feature = "cli")]
 pub mod cli;

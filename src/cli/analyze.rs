@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Exit, WithHint, dump, elf};
-use crate::analysis::matching::{self, Match};
+use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::report::{Severity, Style, render_text};
 
@@ -49,14 +48,7 @@ impl AnalyzeArgs {
         let images = elf::parse_all(&self.elf, &files)?;
         let symbols = elf::symbols_of(&self.elf, &images);
         if !self.force {
-            for (path, matched) in self.elf.iter().zip(matching::compare(&snapshot, &symbols)) {
-                if let Match::Different { why } = matched {
-                    let path = path.display();
-                    let text = format!("ELF `{path}` is not the firmware of this dump: {why}");
-                    return Err(anyhow::anyhow!(text))
-                        .hint("give the ELF of the very build that crashed, or --force to go on");
-                }
-            }
+            dump::refuse_foreign(&snapshot, &self.elf, &symbols)?;
         }
         let options = Options {
             max_frames: usize::from(self.max_frames),

@@ -10,6 +10,7 @@ mod dump;
 mod elf;
 mod exit;
 mod files;
+mod gdbserver;
 mod numbers;
 mod priorities;
 mod progress;
@@ -69,6 +70,7 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     Convert(convert::ConvertArgs),
     Coredump(coredump::CoredumpArgs),
+    Gdbserver(gdbserver::GdbserverArgs),
     Symbols(symbols::SymbolsArgs),
 }
 
@@ -78,6 +80,7 @@ impl Command {
             Command::Analyze(args) => args.run(context),
             Command::Convert(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
+            Command::Gdbserver(args) => args.run(context),
             Command::Symbols(args) => args.run(context),
         }
     }

@@ -7,6 +7,7 @@ mod cli;
 mod compare;
 mod formats;
 mod gdb;
+mod gdbserver;
 mod hostile;
 mod live;
 mod plain;

@@ -10,11 +10,10 @@ use serde::Serialize;
 
 use super::super::elf::{map, reading};
 use super::super::progress::Count;
-use super::super::{Context, Exit, WithHint};
+use super::super::{Context, Exit, WithHint, dump};
 use super::{write_json, write_line};
 use crate::analysis::matching::{self, Match};
 use crate::base::hex;
-use crate::format;
 use crate::report::MatchKind;
 use crate::snapshot::Snapshot;
 use crate::symbols::{ElfImage, SymbolFile};
@@ -27,7 +26,7 @@ use crate::symbols::{ElfImage, SymbolFile};
 #[command(after_help = "Examples:\n  mflt symbols find crash.core --in ~/builds\n  \
     mflt analyze crash.core --elf \"$(mflt symbols find crash.core --in ~/builds --first)\"")]
 pub(super) struct FindArgs {
-    /// The dump.
+    /// The dump, of any format; `-` is standard input.
     #[arg(value_name = "CORE")]
     core: PathBuf,
     /// Folders that are searched with all folders in them, and files.
@@ -54,8 +53,7 @@ struct Candidate {
 
 impl FindArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let bytes = map(&self.core).with_context(|| reading("coredump", &self.core))?;
-        let snapshot = format::open(&bytes).with_context(|| reading("coredump", &self.core))?;
+        let snapshot = dump::open(&self.core)?;
         let mut search = Search {
             snapshot: &snapshot,
             count: Count::new(context.interactive),

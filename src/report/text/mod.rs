@@ -1,7 +1,6 @@
 //! The report as text for people: aware of the terminal's width, colored on request.
 
 mod heaps;
-mod interrupts;
 mod paint;
 mod threads;
 mod variables;
@@ -24,12 +23,40 @@ pub fn render_text(report: &Report, style: Style) -> String {
     threads::overview(&mut page, report);
     heaps::overview(&mut page, report);
     threads::backtraces(&mut page, report);
-    interrupts::overview(&mut page, report);
     if style.full {
         variables::globals(&mut page, report);
         memory(&mut page, report);
     }
     notes(&mut page, report);
+    page.finish()
+}
+
+/// A part of the text that stands for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Title, cause and evidence.
+    Cause,
+    /// Fault registers in words.
+    Fault,
+    /// A line for each thread.
+    Threads,
+}
+
+/// Renders one section of `report`, in the words of [`render_text`].
+pub fn render_section(report: &Report, section: Section, style: Style) -> String {
+    let mut page = Page::new(style);
+    match section {
+        Section::Cause => {
+            page.line(Ink::Title, &report.title);
+            page.blank();
+            cause(&mut page, report);
+        }
+        Section::Fault if report.fault.is_none() => {
+            page.line(Ink::Plain, "no fault registers were captured");
+        }
+        Section::Fault => fault(&mut page, report),
+        Section::Threads => threads::overview(&mut page, report),
+    }
     page.finish()
 }
 
