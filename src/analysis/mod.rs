@@ -45,7 +45,7 @@ use crate::snapshot::{MemoryImage, Moment, ReasonCode, RegisterSet, Snapshot, Th
 use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
 use matching::Match;
-use unwind::{Context, Environment, SVCALL, Start};
+use unwind::{Context, Environment, PENDSV, SVCALL, Start};
 
 /// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
 const LONGEST_BACKTRACE: usize = 512;
@@ -235,10 +235,12 @@ impl<'a, 'd> Core<'a, 'd> {
             return handler.checked_add(1).filter(|index| *index < contexts.len());
         }
         let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
-        // An SVC carries the panic of the code below it.
-        let raised_by_svc = contexts.get(fatal).is_some_and(|context| context.exception == SVCALL);
+        // SVCall carries the panic of the code below it, and PendSV finds what the thread that it
+        // switches out has done.
+        let exception = contexts.get(fatal).map(|context| context.exception);
+        let about_thread = matches!(exception, Some(SVCALL | PENDSV));
         let outer = fatal.saturating_add(1);
-        Some(if raised_by_svc && outer < contexts.len() { outer } else { fatal })
+        Some(if about_thread && outer < contexts.len() { outer } else { fatal })
     }
 
     fn environment(&self) -> Environment<'_, 'd> {
@@ -250,6 +252,7 @@ impl<'a, 'd> Core<'a, 'd> {
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
             outermost: self.kernel.map_or(&[], Kernel::outermost),
             thread_stack: current.and_then(|thread| thread.stack),
+            saved: current.map(|thread| &thread.registers).filter(|saved| !saved.is_empty()),
             max_frames: LONGEST_BACKTRACE,
         }
     }

@@ -16,13 +16,15 @@ use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
 use crate::snapshot::{Moment, Register, RegisterSet};
-use crate::symbols::{CodeAddress, Symbols};
+use crate::symbols::{CodeAddress, SymbolKind, Symbols};
 
 /// Deepest nesting of exceptions that is followed; hardware priorities allow far fewer.
 const CONTEXT_LIMIT: usize = 16;
 
 /// Exception number of SVCall.
 pub const SVCALL: u16 = 11;
+/// Exception number of PendSV.
+pub const PENDSV: u16 = 14;
 
 /// What unwinding may look at.
 pub struct Environment<'a, 'd> {
@@ -38,6 +40,8 @@ pub struct Environment<'a, 'd> {
     pub outermost: &'a [&'a str],
     /// Stack of the thread that owns the CPU, where known.
     pub thread_stack: Option<AddressRange>,
+    /// Registers that the kernel saved last for that thread: right while it switches threads.
+    pub saved: Option<&'a RegisterSet>,
     /// Most frames of one context.
     pub max_frames: usize,
 }
@@ -63,6 +67,16 @@ impl Environment<'_, '_> {
     /// itself: behind one that does not return there may be data.
     fn is_return_address(&self, target: u32) -> bool {
         target & 1 == 1 && self.is_code(CodeAddress::Return(Address(target)).lookup())
+    }
+
+    /// Whether a thread's first function would return to `target`: the start of a function, which
+    /// no call returns to.
+    fn is_thread_start(&self, target: u32) -> bool {
+        let at = Address(target).without_thumb_bit();
+        let start = self.symbols.symbol_at(at);
+        let is_start = start
+            .is_some_and(|(symbol, distance)| distance == 0 && symbol.kind == SymbolKind::Function);
+        is_start && !follows_call(self.memory, at)
     }
 
     fn function_name(&self, address: Address) -> Option<&str> {
@@ -142,7 +156,12 @@ pub fn contexts(
         if let (Some(first), Some(remark)) = (context.frames.first_mut(), remark) {
             first.remark = Some(remark);
         }
-        if let Some(entry) = &context.entry {
+        // PendSV saves the thread's registers first; where its own are lost, those tell.
+        let lost = context.entry.is_none() || registers.get(Register::PSP).is_none();
+        let switching = context.exception == PENDSV && lost && contexts.len() < CONTEXT_LIMIT;
+        if let Some(saved) = environment.saved.filter(|_| switching) {
+            next = Some((saved.clone(), FoundBy::SavedRegisters, None));
+        } else if let Some(entry) = &context.entry {
             if contexts.len() >= CONTEXT_LIMIT {
                 notes.add(
                     Severity::Warning,

@@ -105,6 +105,15 @@ pub(super) fn caller(
     }
     if let Some(symbols) = environment.symbols.at(lookup) {
         if let Some(row) = symbols.call_frames().row(lookup) {
+            // A function that has made a call has saved LR. A row that says it did not is that of
+            // a `naked` function, whose assembler the compiler does not read.
+            let is_void = row.rules.is_empty() && is_entry(&row.cfa);
+            if !innermost
+                && is_void
+                && let Some(step) = by_prologue(frame, lookup, innermost, environment)
+            {
+                return checked(step, frame, innermost, in_handler, environment);
+            }
             if let Some(step) = by_cfi(frame, &row, environment) {
                 return checked(step, frame, innermost, in_handler, environment);
             }
@@ -149,6 +158,9 @@ fn checked(
     }
     // What threads and reset handlers find in LR at their start, and fill patterns.
     if matches!(target, 0 | 0xffff_ffff | 0xaaaa_aaaa | 0xa5a5_a5a5 | 0xdead_beef) {
+        return Step::End(None);
+    }
+    if environment.is_thread_start(target) {
         return Step::End(None);
     }
     let sp = frame.registers.sp().unwrap_or(0);
@@ -242,6 +254,11 @@ fn by_cfi(
     // The caller's LR was overwritten by the call.
     caller.set(Register::LR, None);
     Some(Candidate { registers: caller, cfa, found_by: FoundBy::Cfi })
+}
+
+/// The rule of a function's first instruction: nothing is on the stack yet.
+fn is_entry(cfa: &CfaRule<'_>) -> bool {
+    matches!(cfa, CfaRule::Register(STACK_POINTER, 0))
 }
 
 /// The value of the register with DWARF number `number`: 64 to 95, s0 to s31, are obsolete and what

@@ -18,6 +18,7 @@ fn frames_between_call_and_callee_are_those_of_tail_calls() {
         float: FloatContext::default(),
         outermost: &[],
         thread_stack: None,
+        saved: None,
         max_frames,
     };
     // `sensor_thread` called `accel_submit`, whose last instruction jumps to the function at

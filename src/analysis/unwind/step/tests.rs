@@ -19,6 +19,7 @@ fn offsets_at_the_ends_of_the_number_range_wrap() {
         float: FloatContext::default(),
         outermost: &[],
         thread_stack: None,
+        saved: None,
         max_frames: 16,
     };
     let registers: RegisterSet = [(Register::SP, 0x20)].into_iter().collect();
