@@ -25,7 +25,7 @@ const PANIC: &[&str] = &[
     "__stack_chk_fail",
 ];
 
-/// The way from a fault or a panic to the last loop, by kernel: Zephyr 1.14, then later.
+/// The way from a fault or a panic to the last loop, by kernel: Zephyr 1.14, then later, then FreeRTOS.
 const FATAL_PATH: &[&str] = &[
     "_Fault",
     "z_NanoFatalErrorHandler",
@@ -36,6 +36,9 @@ const FATAL_PATH: &[&str] = &[
     "k_sys_fatal_error_handler",
     "arch_system_halt",
     "z_do_kernel_oops",
+    "vApplicationStackOverflowHook",
+    "vApplicationMallocFailedHook",
+    "prvTaskExitError",
 ];
 
 /// Whether `function` is what a failed assertion calls.

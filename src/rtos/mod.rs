@@ -18,6 +18,7 @@
     )
 )]
 
+mod freertos;
 mod heap;
 mod wait;
 mod zephyr;
@@ -56,7 +57,8 @@ pub struct Thread {
     pub sentinel_lost: bool,
     /// What it waits for, when it is pending or sleeping.
     pub wait: Option<Wait>,
-    /// Registers as saved when it was switched out; empty for the current thread.
+    /// Registers as saved when it was switched out. Of the current thread the last that were
+    /// saved, where the kernel keeps them: right only while it switches threads.
     pub registers: RegisterSet,
     /// Saved registers could not be read, and why.
     pub registers_missing: Option<String>,
@@ -146,6 +148,11 @@ pub trait Kernel: Sync {
         &[]
     }
 
+    /// What it means that the function `name`, which the kernel calls, is at work.
+    fn fatal_function(&self, _name: &str) -> Option<FatalReason> {
+        None
+    }
+
     /// The meaning of its fatal error code.
     fn fatal_reason(&self, _code: u32) -> FatalReason {
         FatalReason::Exception
@@ -153,7 +160,7 @@ pub trait Kernel: Sync {
 }
 
 /// Every kernel that is known.
-const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr];
+const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr, &freertos::FreeRtos];
 
 /// The kernel of a firmware, by its symbols.
 pub fn recognize(symbols: &SymbolFile<'_>) -> Option<&'static dyn Kernel> {

@@ -78,6 +78,10 @@ pub(super) fn fatal_reason(
             let callers = context.frames.get(index..)?;
             let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
             for source in symbols.frames_at(frame.pc) {
+                let meant = source.function.and_then(|name| kernel.fatal_function(name));
+                if meant.is_some() {
+                    return meant;
+                }
                 let carries = |name| kernel.reason_carriers().contains(&name);
                 if source.function.is_some_and(carries) {
                     let state = FrameState::new(environment, callers)?;
