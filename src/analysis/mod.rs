@@ -24,6 +24,7 @@ mod cause;
 mod describe;
 mod faulting;
 mod heaps;
+mod interrupts;
 pub mod matching;
 mod room;
 mod threads;
@@ -34,7 +35,7 @@ mod waits;
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
 use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState, VTOR};
-use crate::base::{Address, AddressRange, Memory as _, Overlay, hex};
+use crate::base::{Address, AddressRange, Memory as _, Overlay, hex, join};
 use crate::issue;
 use crate::report::{
     Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
@@ -72,9 +73,28 @@ impl Default for Options {
 /// Explains a crash as far as `snapshot` and the ELF files of its firmware allow: none, one, or one
 /// for each image (bootloader and application, secure and non-secure).
 pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options) -> Report {
-    let mut notes = Notes::default();
     let core = Core::new(snapshot, files);
-    remark_on_input(snapshot, &core, &mut notes);
+    let (mut report, notes) = if options.globals {
+        // They take as long as all the rest, and neither needs the other.
+        let (symbols, memory) = (&core.symbols, &core.memory);
+        let globals = || variables::globals(symbols, memory);
+        let ((globals, remarks), (mut report, mut notes)) =
+            join(globals, || explain(&core, options));
+        report.globals = globals;
+        notes.extend(remarks);
+        (report, notes)
+    } else {
+        explain(&core, options)
+    };
+    report.notes = notes.into_vec();
+    report
+}
+
+/// Everything but the globals and the notes.
+fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
+    let snapshot = core.snapshot;
+    let mut notes = Notes::default();
+    remark_on_input(snapshot, core, &mut notes);
     core.remark_on_kernel(&mut notes);
 
     let environment = core.environment();
@@ -92,7 +112,7 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
         after_svc: start.after_svc,
     };
     let mut finding = cause::explain(&scene);
-    let heaps = heaps::list(&core, &mut finding.cause, &mut notes);
+    let heaps = heaps::list(core, &mut finding.cause, &mut notes);
     let blamed = contexts.get(crashed.unwrap_or(0));
     finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
     let fault = explain_fault(
@@ -100,29 +120,26 @@ pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options)
         &contexts,
         scene.handler.or(crashed.and_then(|c| c.checked_sub(1))),
     );
-    let deadlocks = waits::list(&core, &mut notes);
+    let deadlocks = waits::list(core, &mut notes);
     let threads = threads::list(&scene, snapshot, options, &mut notes);
-    let globals = match options.globals {
-        true => variables::globals(&core.symbols, &core.memory, &mut notes),
-        false => Vec::new(),
-    };
     let mut report = Report {
         schema: SCHEMA,
         title: String::new(),
         category: finding.category,
         cause: finding.cause,
-        device: device(snapshot, &core),
+        device: device(snapshot, core),
         symbols: core.matches.iter().map(|(file, matched)| symbol_match(file, matched)).collect(),
         fault,
         threads,
         deadlocks,
         heap: heaps,
-        globals,
+        globals: Vec::new(),
+        interrupts: interrupts::list(core, &contexts),
         memory: memory_ranges(snapshot),
-        notes: notes.into_vec(),
+        notes: Vec::new(),
     };
     report.title = issue::title(&report, finding.qualifier.as_deref());
-    report
+    (report, notes)
 }
 
 /// Register sets for a core file's threads, so that any debugger unwinds them: where the crash

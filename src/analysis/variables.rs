@@ -115,8 +115,8 @@ pub(super) fn argument(
 pub(super) fn globals(
     symbols: &Symbols<'_, '_>,
     memory: &dyn Memory,
-    notes: &mut Notes,
-) -> Vec<report::Variable> {
+) -> (Vec<report::Variable>, Notes) {
+    let mut notes = Notes::default();
     let mut room = Room::for_globals();
     let mut shown: Vec<(&str, report::Variable)> = Vec::new();
     for file in symbols.files() {
@@ -142,7 +142,7 @@ pub(super) fn globals(
             notes.add(Severity::Info, "globals_overlaid", text);
         }
     }
-    room.remark("globals", notes);
+    room.remark("globals", &mut notes);
     shown.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
     for same in shown.chunk_by_mut(|(_, a), (_, b)| a.name == b.name) {
         let several = same.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a != b));
@@ -150,7 +150,7 @@ pub(super) fn globals(
             variable.name = format!("{image}::{}", variable.name);
         }
     }
-    shown.into_iter().map(|(_, variable)| variable).collect()
+    (shown.into_iter().map(|(_, variable)| variable).collect(), notes)
 }
 
 fn convert<'d>(

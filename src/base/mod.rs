@@ -23,9 +23,11 @@ mod address;
 mod hash;
 pub mod hex;
 mod memory;
+mod parallel;
 mod reader;
 
 pub use address::{Address, AddressRange};
 pub use hash::FastMap;
 pub use memory::{Memory, Overlay, Unreadable};
+pub use parallel::join;
 pub use reader::{Reader, Truncated};

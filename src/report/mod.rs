@@ -23,11 +23,13 @@
 
 mod heap;
 mod hex32;
+mod interrupts;
 mod text;
 mod variable;
 
 pub use heap::{Corruption, Heap};
 pub use hex32::{Hex32, Registers};
+pub use interrupts::{Exception, Interrupts, SysTick};
 pub use text::{Section, Style, printable, render_section, render_text};
 pub use variable::{Status, Variable};
 
@@ -61,6 +63,9 @@ pub struct Report {
     /// Heaps of the kernel and of the C library.
     #[serde(default)]
     pub heap: Vec<Heap>,
+    /// Exceptions and interrupts; absent when nothing about them was captured.
+    #[serde(default)]
+    pub interrupts: Option<Interrupts>,
     /// Globals and statics.
     pub globals: Vec<Variable>,
     /// What memory the dump holds.
@@ -359,6 +364,11 @@ impl Notes {
     ) {
         let address = Some(address.into());
         self.push(Note { code: code.into(), severity, text: text.into(), address });
+    }
+
+    /// Adds the notes that were collected elsewhere.
+    pub fn extend(&mut self, others: Notes) {
+        others.0.into_iter().for_each(|note| self.push(note));
     }
 
     fn push(&mut self, note: Note) {

@@ -143,6 +143,17 @@ pub trait Kernel: Sync {
         Vec::new()
     }
 
+    /// What it calls for interrupt `line`, when `vector` leads to its own dispatcher.
+    fn service_routine(
+        &self,
+        _memory: &dyn Memory,
+        _symbols: &SymbolFile<'_>,
+        _vector: Address,
+        _line: u16,
+    ) -> Option<Address> {
+        None
+    }
+
     /// Functions that are handed its fatal error code in an argument called `reason`.
     fn reason_carriers(&self) -> &'static [&'static str] {
         &[]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use gimli::{
     AttributeValue, DebugInfoOffset, DebuggingInformationEntry, DwAt, DwTag, Dwarf, EndianSlice,
-    LittleEndian, Unit, UnitHeader, UnitOffset, UnitType,
+    LittleEndian, Section, Unit, UnitHeader, UnitOffset, UnitType,
 };
 
 use super::elf::{AllocatedSection, ElfImage, utf8_prefix};
@@ -17,7 +17,7 @@ use super::index::UnitIndex;
 use super::lines::LineTable;
 use super::tail_calls::TailCalls;
 use super::types::{ResolvedType, TypeInfo, TypeRef};
-use crate::base::FastMap;
+use crate::base::{FastMap, join};
 
 pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
 pub(super) type Die<'d> = DebuggingInformationEntry<Slice<'d>>;
@@ -72,6 +72,9 @@ struct UnitRange {
     reach: u32,
     unit: u32,
 }
+
+/// Less `.debug_info` is indexed before a second thread has started.
+const FEWEST_BYTES_FOR_TWO: usize = 1 << 16;
 
 /// All units, unparsed.
 pub(super) struct DebugInfo<'d> {
@@ -386,9 +389,22 @@ impl<'d> DebugInfo<'d> {
         unit.map_or(0, |unit| unit.size_of_header())
     }
 
+    /// Indexes all units, where there are many from both ends at once.
+    fn index_all(&self) {
+        let size = self.dwarf.debug_info.reader().len();
+        if size < FEWEST_BYTES_FOR_TWO {
+            return;
+        }
+        let done = |unit| {
+            self.index(unit);
+        };
+        join(|| self.units().rev().for_each(done), || self.units().for_each(done));
+    }
+
     /// Definitions of types by name over all units: structures before typedefs.
     pub(super) fn type_names(&self) -> &NamedTypes<'d> {
         self.type_names.get_or_init(|| {
+            self.index_all();
             let mut names = NamedTypes::default();
             for unit in self.units() {
                 let Some(index) = self.index(unit) else { continue };

@@ -70,11 +70,13 @@ const SYSTEM_CONTROL: [(&str, u32, u64); 6] = [
     ("floating point", 0xe000_ef30, 0x20),
 ];
 
-/// Banks of the NVIC: name, first address, bytes per group of 32 interrupts (DDI 0403 B3.4.2).
-const NVIC: [(&str, u32, u64); 4] = [
+/// Banks of the NVIC: name, first address, bytes per group of 32 interrupts (DDI 0403 B3.4.2;
+/// the target state DDI 0553 D1.2, reserved and zero before Armv8-M).
+const NVIC: [(&str, u32, u64); 5] = [
     ("NVIC enabled", 0xe000_e100, 4),
     ("NVIC pending", 0xe000_e200, 4),
     ("NVIC active", 0xe000_e300, 4),
+    ("NVIC target state", 0xe000_e380, 4),
     ("NVIC priority", 0xe000_e400, 32),
 ];
 
@@ -106,7 +108,7 @@ mod tests {
         for groups in [None, Some(0), Some(15), Some(u32::MAX)] {
             let mut all = system_control();
             all.extend(nvic(groups));
-            assert_eq!(all.len(), 10);
+            assert_eq!(all.len(), 11);
             all.sort_by_key(|planned| planned.range);
             for planned in &all {
                 assert!(planned.range.start().is_aligned(4), "{planned:?}");

@@ -12,6 +12,9 @@ pub mod fault;
 mod immediate;
 #[allow(clippy::arithmetic_side_effects)]
 pub mod instruction;
+// Numbers of lines are at most 512, shifts at most 31, counters at most 24 bits wide.
+#[allow(clippy::arithmetic_side_effects)]
+pub mod interrupts;
 #[allow(clippy::arithmetic_side_effects)]
 pub mod prologue;
 pub mod system;

@@ -1,6 +1,7 @@
 //! The report as text for people: aware of the terminal's width, colored on request.
 
 mod heaps;
+mod interrupts;
 mod paint;
 mod threads;
 mod variables;
@@ -23,6 +24,7 @@ pub fn render_text(report: &Report, style: Style) -> String {
     threads::overview(&mut page, report);
     heaps::overview(&mut page, report);
     threads::backtraces(&mut page, report);
+    interrupts::overview(&mut page, report);
     if style.full {
         variables::globals(&mut page, report);
         memory(&mut page, report);

@@ -75,6 +75,16 @@ impl Kernel for Zephyr {
         OUTERMOST
     }
 
+    fn service_routine(
+        &self,
+        memory: &dyn Memory,
+        symbols: &SymbolFile<'_>,
+        vector: Address,
+        line: u16,
+    ) -> Option<Address> {
+        service_routine(memory, symbols, vector, line)
+    }
+
     fn reason_carriers(&self) -> &'static [&'static str] {
         reason::CARRIERS
     }
@@ -107,6 +117,27 @@ fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
         state.threads.push(walker.thread(address, current == Some(address), old_bits));
     }
     state
+}
+
+/// The function of `line` in Zephyr's own interrupt table, which its wrapper calls: entries of the
+/// argument and the function. include/zephyr/sw_isr_table.h of 3.4, include/sw_isr_table.h of 2.6.
+fn service_routine(
+    memory: &dyn Memory,
+    symbols: &SymbolFile<'_>,
+    vector: Address,
+    line: u16,
+) -> Option<Address> {
+    let wrapper = symbols.symbol("_isr_wrapper")?;
+    if vector.without_thumb_bit() != wrapper.address {
+        return None;
+    }
+    let table = symbols.symbol("_sw_isr_table")?;
+    let offset = u32::from(line).checked_mul(8)?;
+    if offset >= table.size {
+        return None;
+    }
+    let function = table.address.checked_add(offset)?.checked_add(4)?;
+    memory.read_u32(function).ok().map(Address)
 }
 
 /// The stack of exception handlers, by its symbol.
