@@ -26,6 +26,7 @@ mod faulting;
 mod heaps;
 mod interrupts;
 pub mod matching;
+mod placed;
 mod room;
 mod threads;
 pub mod unwind;
@@ -42,7 +43,9 @@ use crate::report::{
     Severity, SymbolMatch,
 };
 use crate::rtos::{self, FatalReason, Kernel, KernelState};
-use crate::snapshot::{MemoryImage, Moment, ReasonCode, RegisterSet, Snapshot, ThreadRegisters};
+use crate::snapshot::{
+    MemoryImage, Moment, ReasonCode, Register, RegisterSet, Snapshot, ThreadRegisters,
+};
 use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
 use matching::Match;
@@ -73,6 +76,8 @@ impl Default for Options {
 /// Explains a crash as far as `snapshot` and the ELF files of its firmware allow: none, one, or one
 /// for each image (bootloader and application, secure and non-secure).
 pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options) -> Report {
+    let placed = placed::with_kernel(snapshot, files);
+    let snapshot = placed.as_ref().unwrap_or(snapshot);
     let core = Core::new(snapshot, files);
     let (mut report, notes) = if options.globals {
         // They take as long as all the rest, and neither needs the other.
@@ -146,7 +151,8 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
 /// happened first, with the registers it had before the exception; then what else ran, handlers
 /// under the number of their exception; then every other RTOS thread.
 pub fn thread_contexts(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<ThreadRegisters> {
-    let core = Core::new(snapshot, files);
+    let placed = placed::with_kernel(snapshot, files);
+    let core = Core::new(placed.as_ref().unwrap_or(snapshot), files);
     let environment = core.environment();
     let contexts = unwind::contexts(&core.start(), &environment, &mut Notes::default());
     let crashed = core.crash_context(&contexts, &environment);
@@ -201,10 +207,17 @@ impl<'a, 'd> Core<'a, 'd> {
     /// The registers of the CPU; of the first thread where only threads are known.
     fn start(&self) -> Start {
         let first = self.snapshot.threads.first().map(|thread| &thread.registers);
-        let registers = match first {
+        let mut registers = match first {
             Some(first) if self.snapshot.registers.is_empty() => first.clone(),
             _ => self.snapshot.registers.clone(),
         };
+        if self.snapshot.moment == Moment::Crash
+            && registers.sp().is_none()
+            && let Some(stack) = self.environment().thread_stack
+        {
+            let sp = placed::stack_pointer(&registers, stack, &self.memory);
+            registers.set(Register::SP, sp);
+        }
         let after_svc = self.snapshot.moment == Moment::Crash && self.is_after_svc(&registers);
         Start { registers, moment: self.snapshot.moment, after_svc }
     }

@@ -51,6 +51,23 @@ impl Dropped {
         }
     }
 
+    /// For formats without an identity.
+    pub(super) fn identity(&mut self, snapshot: &Snapshot) {
+        let identity = &snapshot.identity;
+        let parts = [
+            ("device serial", identity.device_serial.is_some()),
+            ("software type", identity.software_type.is_some()),
+            ("software version", identity.software_version.is_some()),
+            ("hardware version", identity.hardware_version.is_some()),
+            ("build ID", identity.build_id.is_some()),
+        ];
+        let lost: Vec<&str> =
+            parts.into_iter().filter_map(|(name, is)| is.then_some(name)).collect();
+        if !lost.is_empty() {
+            self.add(format!("the {}", lost.join(", ")));
+        }
+    }
+
     /// The registers of the code that crashed, for formats that keep no others, with the number of
     /// the exception whose handler was left out.
     pub(super) fn crash_registers<'a>(

@@ -19,6 +19,7 @@ pub mod coredump;
 mod coverage;
 mod dropped;
 pub mod elf_core;
+pub mod zephyr;
 
 pub use dropped::Written;
 
@@ -76,6 +77,9 @@ pub enum FormatError {
         /// What the standard says for 32-bit files.
         expected: u16,
     },
+    /// Lines of a log that should hold a coredump.
+    #[error("the log has `#CD:` lines, but not the beginning of a coredump")]
+    NoCoredumpInLog,
     /// A coredump of another version.
     #[error("a coredump of version {found}; versions 1 and 2 are known")]
     CoredumpVersion {
@@ -124,6 +128,12 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     }
     if coredump::is_coredump(bytes) {
         return coredump::read(bytes);
+    }
+    if zephyr::is_coredump(bytes) {
+        return zephyr::read(bytes);
+    }
+    if zephyr::is_log(bytes) {
+        return zephyr::read_log(bytes);
     }
     let first = bytes.iter().take(8).copied().collect();
     Err(FormatError::Unrecognized { first, size: bytes.len() })

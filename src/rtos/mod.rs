@@ -154,6 +154,17 @@ pub trait Kernel: Sync {
         None
     }
 
+    /// Where its root object stands, and the pointer to the thread that runs, for dumps that hold
+    /// them without an address.
+    fn place(
+        &self,
+        _object: Option<&[u8]>,
+        _current: Option<Address>,
+        _symbols: &SymbolFile<'_>,
+    ) -> Vec<(Address, Vec<u8>)> {
+        Vec::new()
+    }
+
     /// Functions that are handed its fatal error code in an argument called `reason`.
     fn reason_carriers(&self) -> &'static [&'static str] {
         &[]

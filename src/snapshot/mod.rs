@@ -24,6 +24,8 @@ mod image;
 pub mod reboot_reason;
 mod registers;
 
+use crate::base::Address;
+
 pub use image::{Gap, MemoryImage, PastEnd, Segment};
 pub use registers::{Register, RegisterSet};
 
@@ -44,6 +46,10 @@ pub struct Snapshot {
     pub identity: Identity,
     /// Region registers of the MPU, by region number. Not memory: all regions share one address.
     pub mpu_regions: Vec<MpuRegion>,
+    /// The bytes of the kernel's root object, where the source does not tell its address.
+    pub kernel_object: Option<Vec<u8>>,
+    /// Control block of the thread that the CPU belonged to, where the source tells it.
+    pub current_thread: Option<Address>,
     /// Why the capture was taken, in the words of the source.
     pub reason: Option<String>,
     /// The same as a number, where the source has one.

@@ -3,7 +3,7 @@
 use crate::support::file;
 use crate::support::program::{mflt, run};
 use mflt::analysis::{Options, analyze};
-use mflt::format::{FormatError, Written, coredump, open};
+use mflt::format::{FormatError, Written, coredump, open, zephyr};
 use mflt::report::{Category, Report};
 use mflt::snapshot::Snapshot;
 use mflt::symbols::{ElfImage, SymbolFile};
@@ -57,6 +57,12 @@ fn keeps_crashes(write: impl Fn(&Snapshot) -> Result<Written, FormatError>, cate
 #[test]
 fn crash_as_binary_coredump_keeps_cause_and_frames() {
     keeps_crashes(coredump::write, true);
+}
+
+#[test]
+fn crash_as_zephyr_coredump_keeps_cause_and_frames() {
+    keeps_crashes(zephyr::write, true);
+    keeps_crashes(zephyr::write_log, true);
 }
 
 #[test]

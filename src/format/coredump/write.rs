@@ -15,6 +15,9 @@ use crate::snapshot::{Moment, ReasonCode, Register, RegisterSet, Snapshot, reboo
 /// [`FormatError::TooLarge`] beyond 4 GiB.
 pub fn write(snapshot: &Snapshot) -> Result<Written, FormatError> {
     let mut dropped = Dropped::of(snapshot);
+    if snapshot.kernel_object.is_some() || snapshot.current_thread.is_some() {
+        dropped.add("what the dump tells of the kernel without an address");
+    }
     let (registers, undone) = dropped.crash_registers(snapshot);
     let mut file = Vec::new();
     file.extend(MAGIC);

@@ -328,6 +328,10 @@ impl<'a> Loader<'a> {
                 "moment" if value == "crash" => self.snapshot.moment = Moment::Crash,
                 "reason" => self.snapshot.reason = Some(value.into_owned()),
                 "reason_code" => self.snapshot.reason_code = reason_code(&value),
+                "kernel_object" => self.snapshot.kernel_object = hex::decode(value.as_bytes()),
+                "current_thread" => {
+                    self.snapshot.current_thread = parse_hex(&value).map(Address);
+                }
                 "mpu_region" if self.snapshot.mpu_regions.len() < MAX_MPU_REGIONS => {
                     self.snapshot.mpu_regions.extend(mpu_region(&value));
                 }

@@ -208,6 +208,10 @@ fn capture_note(out: &mut Vec<u8>, snapshot: &Snapshot) {
         ReasonCode::Kernel(code) => format!("kernel 0x{code:08x}"),
     });
     lines.put_some("reason_code", code.as_deref());
+    let object = snapshot.kernel_object.as_deref().map(hex::encode);
+    lines.put_some("kernel_object", object.as_deref());
+    let thread = snapshot.current_thread.map(|thread| thread.to_string());
+    lines.put_some("current_thread", thread.as_deref());
     for region in &snapshot.mpu_regions {
         let text = format!("0x{:08x} 0x{:08x}", region.base, region.attributes);
         lines.put("mpu_region", &text);

@@ -6,6 +6,7 @@
 
 mod layout;
 mod objects;
+mod placed;
 mod reason;
 mod saved;
 mod timeouts;
@@ -83,6 +84,15 @@ impl Kernel for Zephyr {
         line: u16,
     ) -> Option<Address> {
         service_routine(memory, symbols, vector, line)
+    }
+
+    fn place(
+        &self,
+        object: Option<&[u8]>,
+        current: Option<Address>,
+        symbols: &SymbolFile<'_>,
+    ) -> Vec<(Address, Vec<u8>)> {
+        placed::objects(object, current, symbols)
     }
 
     fn reason_carriers(&self) -> &'static [&'static str] {
