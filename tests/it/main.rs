@@ -5,6 +5,7 @@
 mod bad_input;
 mod cli;
 mod compare;
+mod decode;
 mod formats;
 mod gdb;
 mod gdbserver;
