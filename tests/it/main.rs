@@ -7,6 +7,7 @@ mod cli;
 mod compare;
 mod decode;
 mod formats;
+mod freertos;
 mod gdb;
 mod gdbserver;
 mod hostile;

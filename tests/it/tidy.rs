@@ -188,23 +188,29 @@ fn architecture_lists_every_layer_with_its_row() {
 }
 
 #[test]
-fn fixtures_are_all_listed_in_the_manifest() {
-    let fixtures = root().join("fixtures");
-    let manifest = fs::read_to_string(fixtures.join("manifest.toml")).unwrap();
+fn fixtures_are_all_listed_in_their_manifest() {
     let mut unlisted = Vec::new();
-    for (folder, ending) in [("elf", "elf"), ("cores", "core"), ("oracle", "json")] {
-        let files = files_under(&fixtures.join(folder), ending);
-        assert!(!files.is_empty(), "fixtures/{folder} is empty");
-        for path in files {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if !manifest.contains(&format!("\"fixtures/{folder}/{name}\"")) {
-                unlisted.push(path);
+    for (base, folders) in [
+        ("fixtures", [("elf", "elf"), ("cores", "core"), ("oracle", "json")].as_slice()),
+        ("fixtures/freertos", &[("elf", "elf"), ("oracle", "json")]),
+    ] {
+        let manifest = fs::read_to_string(root().join(base).join("manifest.toml")).unwrap();
+        for (folder, ending) in folders {
+            let files = files_under(&root().join(base).join(folder), ending);
+            assert!(!files.is_empty(), "{base}/{folder} is empty");
+            for path in files {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if !manifest.contains(&format!("\"{base}/{folder}/{name}\"")) {
+                    unlisted.push(path);
+                }
             }
         }
     }
     // A folder of its own has its own list.
-    let manifest = fs::read_to_string(fixtures.join("chunks/manifest.toml")).unwrap();
-    for path in ["elf", "log"].iter().flat_map(|end| files_under(&fixtures.join("chunks"), end)) {
+    let manifest = fs::read_to_string(root().join("fixtures/chunks/manifest.toml")).unwrap();
+    for path in
+        ["elf", "log"].iter().flat_map(|end| files_under(&root().join("fixtures/chunks"), end))
+    {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let size = fs::metadata(&path).unwrap().len();
         let entry = manifest.split("[[file]]").find(|entry| entry.contains(&format!("/{name}\"")));
