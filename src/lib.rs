@@ -33,6 +33,8 @@ pub mod analysis;
 
 pub mod issue;
 
+pub mod diff;
+
 #[cfg(feature = "cli")]
 pub mod gdb;
 

@@ -26,7 +26,6 @@ mod faulting;
 mod heaps;
 mod interrupts;
 pub mod matching;
-pub mod messages;
 mod placed;
 mod room;
 mod threads;

@@ -108,6 +108,28 @@ impl AddressRange {
         other.start >= self.start && other.end() <= self.end()
     }
 
+    /// The parts that are in none of `taken`, which is sorted and does not overlap.
+    pub fn minus(self, taken: &[AddressRange]) -> Vec<AddressRange> {
+        let mut free = Vec::new();
+        let mut begin = u64::from(self.start.0);
+        let mut add = |begin: u64, end: u64| {
+            let start = u32::try_from(begin).ok().map(Address);
+            let range = start.and_then(|s| AddressRange::new(s, end.saturating_sub(begin)));
+            free.extend(range.filter(|range| !range.is_empty()));
+        };
+        let first = taken.partition_point(|other| other.end() <= begin);
+        for other in taken.get(first..).unwrap_or_default() {
+            let start = u64::from(other.start.0);
+            if start >= self.end() {
+                break;
+            }
+            add(begin, start);
+            begin = begin.max(other.end());
+        }
+        add(begin, self.end());
+        free
+    }
+
     /// The part that both ranges share, if they share any byte.
     pub fn intersection(self, other: AddressRange) -> Option<AddressRange> {
         let start = self.start.max(other.start);
@@ -149,6 +171,16 @@ mod tests {
         assert_eq!(a.intersection(b), None);
         let c = AddressRange::new(Address(0x108), 0x10).unwrap();
         assert_eq!(a.intersection(c), AddressRange::new(Address(0x108), 8));
+    }
+
+    #[test]
+    fn parts_that_are_taken_are_left_out() {
+        let range = |start: u32, size| AddressRange::new(Address(start), size).unwrap();
+        let taken = [range(0, 0x10), range(0x100, 0x10), range(0x180, 0x100)];
+        let free = range(0x8, 0x1f8).minus(&taken);
+        assert_eq!(free, [range(0x10, 0xf0), range(0x110, 0x70)]);
+        assert_eq!(range(0x104, 4).minus(&taken), []);
+        assert_eq!(range(0x1000, 4).minus(&taken), [range(0x1000, 4)]);
     }
 
     #[test]

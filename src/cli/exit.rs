@@ -15,6 +15,10 @@ pub enum Exit {
     Usage,
     /// It was done, but something is missing, and `--strict` was given.
     Incomplete,
+    /// Two dumps were compared and differ.
+    Different,
+    /// Two dumps could not be compared.
+    Trouble,
 }
 
 impl Exit {
@@ -22,8 +26,8 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
+            Exit::Failed | Exit::Different => 1,
+            Exit::Usage | Exit::Trouble => 2,
             Exit::Incomplete => 3,
         }
     }
@@ -38,6 +42,8 @@ impl Exit {
             Exit::Done
         } else if error.downcast_ref::<Usage>().is_some() {
             Exit::Usage
+        } else if error.downcast_ref::<Trouble>().is_some() {
+            Exit::Trouble
         } else {
             Exit::Failed
         }
@@ -61,6 +67,16 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// Marks an error of a comparison, where 1 means that something differs: exit code 2, as diff(1).
+#[derive(Debug)]
+pub(super) struct Trouble;
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
 
 /// A remedy; printed as one `hint:` line below the error, not as part of it.
 #[derive(Debug)]
@@ -92,7 +108,7 @@ pub(super) fn render(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        // Hints are empty; some libraries repeat the text of their cause.
+        // Hints and marks are empty; some libraries repeat the text of their cause.
         if !text.is_empty() && !parts.last().is_some_and(|last| last.ends_with(&text)) {
             parts.push(text);
         }
@@ -129,5 +145,13 @@ mod tests {
         let error = Err::<(), _>(Usage("size is zero".into())).hint("give one").unwrap_err();
         assert_eq!(Exit::of(&error).code(), 2);
         assert_eq!(Exit::Incomplete.code(), 3);
+    }
+
+    #[test]
+    fn trouble_of_a_comparison_is_two_and_keeps_its_hint() {
+        let error = Err::<(), _>(io::Error::other("gone")).hint("look").unwrap_err();
+        let error = error.context(Trouble);
+        assert_eq!(render(&error), "error: gone\nhint: look\n");
+        assert_eq!((Exit::of(&error).code(), Exit::Different.code()), (2, 1));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::base::{Address, AddressRange};
+use crate::base::AddressRange;
 use crate::snapshot::Snapshot;
 use crate::symbols::Symbols;
 
@@ -21,7 +21,7 @@ pub(super) fn xml(snapshot: &Snapshot, symbols: &Symbols<'_, '_>) -> String {
             if section.is_ram() {
                 continue;
             }
-            let free = without(section.range, &taken);
+            let free = section.range.minus(&taken);
             regions.extend(free.iter().map(|range| (*range, "rom")));
             taken.extend(free);
             taken.sort_unstable();
@@ -38,41 +38,4 @@ pub(super) fn xml(snapshot: &Snapshot, symbols: &Symbols<'_, '_>) -> String {
     }
     xml.push_str("</memory-map>\n");
     xml
-}
-
-/// The parts of `range` that are in none of `taken`, which is sorted and does not overlap.
-fn without(range: AddressRange, taken: &[AddressRange]) -> Vec<AddressRange> {
-    let mut free = Vec::new();
-    let mut begin = u64::from(range.start().0);
-    let mut add = |begin: u64, end: u64| {
-        let start = u32::try_from(begin).ok().map(Address);
-        let size = end.saturating_sub(begin);
-        free.extend(start.and_then(|s| AddressRange::new(s, size)).filter(|r| !r.is_empty()));
-    };
-    let first = taken.partition_point(|other| other.end() <= begin);
-    for other in taken.get(first..).unwrap_or_default() {
-        let start = u64::from(other.start().0);
-        if start >= range.end() {
-            break;
-        }
-        add(begin, start);
-        begin = begin.max(other.end());
-    }
-    add(begin, range.end());
-    free
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_that_are_taken_are_left_out() {
-        let range = |start: u32, size| AddressRange::new(Address(start), size).unwrap();
-        let taken = [range(0, 0x10), range(0x100, 0x10), range(0x180, 0x100)];
-        let free = without(range(0x8, 0x1f8), &taken);
-        assert_eq!(free, [range(0x10, 0xf0), range(0x110, 0x70)]);
-        assert_eq!(without(range(0x104, 4), &taken), []);
-        assert_eq!(without(range(0x1000, 4), &taken), [range(0x1000, 4)]);
-    }
 }

@@ -21,17 +21,18 @@
     )
 )]
 
+mod difference;
 mod heap;
 mod hex32;
 mod interrupts;
-pub mod message;
 mod text;
 mod variable;
 
+pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange, ThreadFate};
 pub use heap::{Corruption, Heap};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
-pub use text::{Section, Style, printable, render_message, render_section, render_text};
+pub use text::{Section, Style, printable, render_difference, render_section, render_text};
 pub use variable::{Status, Variable};
 
 use serde::{Deserialize, Serialize};
