@@ -1,7 +1,7 @@
 //! Heaps as the report lists them, and what their damage says about the crash.
 
 use super::Core;
-use crate::report::{Cause, Corruption, Heap, Notes, Severity};
+use crate::report::{Cause, Corruption, Heap, HeapBlock, Notes, Severity};
 use crate::rtos;
 
 /// Damage of one heap that is listed: what follows the first is mostly its consequence.
@@ -24,6 +24,11 @@ pub(super) fn list(core: &Core<'_, '_>, cause: &mut Cause, notes: &mut Notes) ->
 }
 
 fn listed(heap: rtos::Heap) -> Heap {
+    let blocks = heap.largest_blocks.into_iter().map(|block| HeapBlock {
+        address: block.address.into(),
+        size: block.size,
+        held_by: block.held_by,
+    });
     let corruption = heap.corruption.into_iter().take(MOST_CORRUPTION);
     Heap {
         name: heap.name,
@@ -34,6 +39,7 @@ fn listed(heap: rtos::Heap) -> Heap {
         largest_free: heap.largest_free,
         high_water: heap.high_water,
         blocks: heap.blocks,
+        largest_blocks: blocks.collect(),
         corruption: corruption
             .map(|damage| Corruption { address: damage.address.into(), text: damage.text })
             .collect(),

@@ -22,8 +22,22 @@ pub struct Heap {
     pub high_water: Option<u64>,
     /// How many blocks are handed out.
     pub blocks: Option<u32>,
+    /// The largest of them, by size.
+    #[serde(default)]
+    pub largest_blocks: Vec<HeapBlock>,
     /// What is wrong with its structures; empty for a heap that is sound as far as was looked.
     pub corruption: Vec<Corruption>,
+}
+
+/// A block that is handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeapBlock {
+    /// Where it begins.
+    pub address: Hex32,
+    /// Bytes.
+    pub size: u64,
+    /// A variable that holds a pointer to it: who it belongs to, as a guess.
+    pub held_by: Option<String>,
 }
 
 /// Something wrong in a heap's structures.

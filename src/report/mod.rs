@@ -29,7 +29,7 @@ mod text;
 mod variable;
 
 pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange, ThreadFate};
-pub use heap::{Corruption, Heap};
+pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
 pub use text::{Section, Style, printable, render_difference, render_section, render_text};

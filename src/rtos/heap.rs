@@ -20,8 +20,21 @@ pub struct Heap {
     pub high_water: Option<u64>,
     /// Blocks that are handed out.
     pub blocks: Option<u32>,
+    /// The largest of them, by size.
+    pub largest_blocks: Vec<HeapBlock>,
     /// What is wrong with its structures, in the order in which it was found.
     pub corruption: Vec<Corruption>,
+}
+
+/// A block that is handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeapBlock {
+    /// Where it begins, behind the allocator's header.
+    pub address: Address,
+    /// Its size in bytes.
+    pub size: u64,
+    /// A variable that holds a pointer to it.
+    pub held_by: Option<String>,
 }
 
 /// Something wrong in a heap's structures.

@@ -20,10 +20,11 @@
 
 mod freertos;
 mod heap;
+mod holders;
 mod wait;
 mod zephyr;
 
-pub use heap::{Corruption, Heap};
+pub use heap::{Corruption, Heap, HeapBlock};
 pub use wait::{Inversion, Wait, deadlocks, inversions};
 
 use crate::base::{Address, AddressRange, Memory};

@@ -133,7 +133,8 @@ impl<'d> SymbolFile<'d> {
         self.dwarf.get_or_init(open).as_ref()
     }
 
-    pub(super) fn variables_by_address(&self) -> &[Object] {
+    /// Variables that stand in memory, by address.
+    pub fn variables_by_address(&self) -> &[Object] {
         self.variables.get_or_init(|| self.place_variables())
     }
 

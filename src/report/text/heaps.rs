@@ -14,6 +14,13 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
     for heap in &report.heap {
         let ink = if heap.corruption.is_empty() { Ink::Plain } else { Ink::Fault };
         page.wrapped(&format!("  {:<width$} ", heap.name), ink, &usage(heap));
+        if page.style().full {
+            for block in &heap.largest_blocks {
+                let holder = block.held_by.as_ref().map(|name| format!(", held by {name}"));
+                let text = format!("{:>7} bytes{}", block.size, holder.unwrap_or_default());
+                page.wrapped(&format!("    {} ", block.address), Ink::Dim, &text);
+            }
+        }
     }
     page.blank();
 }

@@ -4,6 +4,9 @@
 //! works; from the thread-info offset table in the firmware (`_kernel_thread_info_offsets`, earlier
 //! `_kernel_openocd_offsets`) where there is no DWARF.
 
+#[cfg(test)]
+mod fixture;
+mod heaps;
 mod layout;
 mod objects;
 mod placed;
@@ -12,8 +15,9 @@ mod saved;
 mod timeouts;
 mod waits;
 
-use super::{FatalReason, Kernel, KernelState, Remark, State, Thread};
+use super::{FatalReason, Heap, Kernel, KernelState, Remark, State, Thread};
 use crate::base::{Address, AddressRange, Memory};
+use crate::snapshot::RegisterSet;
 use crate::symbols::SymbolFile;
 use layout::Layout;
 
@@ -31,6 +35,10 @@ const STACK_LIMIT: usize = 1 << 20;
 /// Functions at which a Zephyr backtrace ends.
 const OUTERMOST: &[&str] =
     &["z_thread_entry", "_thread_entry", "z_arm_reset", "__start", "z_cstart"];
+
+/// Where a thread goes on that has not run yet: in privileged and in user mode, now and in 1.14.
+const STARTS: &[&str] =
+    &["z_thread_entry", "z_arm_userspace_enter", "_thread_entry", "_arm_userspace_enter"];
 
 /// Zephyr.
 pub(super) struct Zephyr;
@@ -55,6 +63,10 @@ impl Kernel for Zephyr {
         if let Ok(layout) = Layout::find(memory, symbols) {
             waits::add(memory, symbols, &layout, threads);
         }
+    }
+
+    fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
+        heaps::read(memory, symbols)
     }
 
     fn urgency(&self, priority: i32) -> i32 {
@@ -282,32 +294,43 @@ impl Walker<'_, '_> {
             sentinel_lost: fill.is_some_and(|(_, lost)| lost),
             ..Thread::default()
         };
-        thread.state =
-            if current { State::Running } else { self.state(address, bits.unwrap_or(0), old_bits) };
-        if !current {
-            match saved::registers(self.memory, layout, address) {
-                Ok(registers) => thread.registers = registers,
-                Err(reason) => thread.registers_missing = Some(reason),
-            }
+        if current {
+            thread.state = State::Running;
+            return thread;
         }
+        match saved::registers(self.memory, layout, address) {
+            Ok(registers) => thread.registers = registers,
+            Err(reason) => thread.registers_missing = Some(reason),
+        }
+        let started = self.has_started(&thread.registers);
+        thread.state = self.state(address, bits.unwrap_or(0), old_bits, started);
         thread
     }
 
-    /// State bits in words. Bit 0x04 and the meaning of 0x10 changed after 4.0, 0x40 and 0x80
-    /// after 1.14.
-    fn state(&self, thread: Address, bits: u8, old_bits: bool) -> State {
+    /// Whether a thread ever ran, by where it would go on; `None` when that is not known.
+    fn has_started(&self, registers: &RegisterSet) -> Option<bool> {
+        let pc = Address(registers.pc()?).without_thumb_bit();
+        let starts = |name: &&str| self.symbols.symbol(name).is_some_and(|s| s.address == pc);
+        Some(!STARTS.iter().any(starts))
+    }
+
+    /// State bits in words. 0x04 was `_THREAD_PRESTART` and became `_THREAD_SLEEPING` in 4.1, when
+    /// a thread that was not started began to count as suspended (0x10), which until then a sleeping
+    /// one did. 0x40 and 0x80 changed after 1.14.
+    fn state(&self, thread: Address, bits: u8, old_bits: bool, started: Option<bool>) -> State {
         let has = |bit: u8| bits & bit != 0;
         let timeout = self.word(thread, self.layout.timeout_next).is_some_and(|next| next != 0);
         let queued = if old_bits { 0x40 } else { 0x80 };
+        let sleeping_bit = started.unwrap_or(self.layout.sleeping_bit);
         if has(0x08) || (has(0x20) && !old_bits) {
             State::Dead
         } else if has(0x02) {
             State::Pending
-        } else if has(0x04) && self.layout.sleeping_bit {
+        } else if has(0x04) && sleeping_bit {
             State::Sleeping
-        } else if has(0x04) {
+        } else if has(0x04) || (has(0x10) && started == Some(false)) {
             State::Prestart
-        } else if has(0x10) && timeout && !self.layout.sleeping_bit {
+        } else if has(0x10) && timeout {
             State::Sleeping
         } else if has(0x10) {
             State::Suspended
