@@ -26,6 +26,7 @@ mod faulting;
 mod heaps;
 mod interrupts;
 pub mod matching;
+pub mod messages;
 mod placed;
 mod room;
 mod threads;

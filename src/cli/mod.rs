@@ -6,6 +6,7 @@
 mod analyze;
 mod convert;
 mod coredump;
+mod decode;
 mod diff;
 mod dump;
 mod elf;
@@ -71,6 +72,7 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     Convert(convert::ConvertArgs),
     Coredump(coredump::CoredumpArgs),
+    Decode(decode::DecodeArgs),
     Diff(diff::DiffArgs),
     Gdbserver(gdbserver::GdbserverArgs),
     Symbols(symbols::SymbolsArgs),
@@ -82,6 +84,7 @@ impl Command {
             Command::Analyze(args) => args.run(context),
             Command::Convert(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
+            Command::Decode(args) => args.run(context),
             Command::Diff(args) => args.run(context),
             Command::Gdbserver(args) => args.run(context),
             Command::Symbols(args) => args.run(context),

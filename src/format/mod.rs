@@ -15,6 +15,7 @@
     )
 )]
 
+mod chunks;
 pub mod coredump;
 mod coverage;
 mod dropped;
@@ -108,6 +109,12 @@ pub enum FormatError {
         /// Size of the file that would be needed, at least.
         size: u64,
     },
+    /// Chunks of a device, and none of their messages is a coredump.
+    #[error("chunks with {messages} messages, and no coredump among them")]
+    NoCoredump {
+        /// Messages that are complete.
+        messages: usize,
+    },
     /// Neither registers nor memory could be read.
     #[error(transparent)]
     Empty(#[from] EmptySnapshot),
@@ -134,6 +141,9 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     }
     if zephyr::is_log(bytes) {
         return zephyr::read_log(bytes);
+    }
+    if let Some(found) = chunks::read(bytes) {
+        return found;
     }
     let first = bytes.iter().take(8).copied().collect();
     Err(FormatError::Unrecognized { first, size: bytes.len() })

@@ -25,6 +25,7 @@ mod difference;
 mod heap;
 mod hex32;
 mod interrupts;
+pub mod message;
 mod text;
 mod variable;
 
@@ -32,7 +33,9 @@ pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
-pub use text::{Section, Style, printable, render_difference, render_section, render_text};
+pub use text::{
+    Section, Style, printable, render_difference, render_message, render_section, render_text,
+};
 pub use variable::{Status, Variable};
 
 use serde::{Deserialize, Serialize};

@@ -67,11 +67,11 @@ pub enum ChunkError {
         size: usize,
     },
     /// A chunk before this one is missing, and too many came since.
-    #[error("bytes {expected} to {offset} of the message are missing")]
+    #[error("a chunk is lost: bytes {expected} to {} are missing", .offset.saturating_sub(1))]
     Gap {
-        /// How many bytes were received.
+        /// How many bytes were received in a row.
         expected: usize,
-        /// Where this chunk begins.
+        /// Where the first chunk behind the gap begins.
         offset: usize,
     },
     /// The chunk repeats bytes of the message, and they are not the same.
@@ -257,6 +257,8 @@ impl Partial {
         let expected = self.data.len();
         if offset > expected {
             if self.waiting.len() >= MAX_WAITING {
+                let next = self.waiting.iter().map(|part| part.offset).min();
+                let offset = next.map_or(offset, |next| next.min(offset));
                 return Err(ChunkError::Gap { expected, offset });
             }
             self.waiting.push(part);

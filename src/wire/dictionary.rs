@@ -8,8 +8,8 @@ use super::event::{Argument, CompactLog, MetricValue};
 use super::printf;
 use crate::base::Reader;
 
-/// Session whose metrics are sent regularly.
-const HEARTBEAT: &str = "heartbeat";
+/// Name of the session whose metrics are sent regularly.
+pub const HEARTBEAT: &str = "heartbeat";
 /// Bytes of one record of the table of metrics.
 const METRIC_RECORD: usize = 24;
 /// Metrics beyond this number are not taken.
@@ -130,6 +130,12 @@ impl MetricKey {
 }
 
 impl Dictionary {
+    /// Whether there is any name or format.
+    pub fn has_names(&self) -> bool {
+        let names = [&self.metric_names, &self.sessions, &self.trace_reasons, &self.reboot_reasons];
+        names.iter().any(|names| !names.is_empty()) || !self.log_formats.is_empty()
+    }
+
     /// Whether a message of that build ID, of which devices send the first bytes, may be of this
     /// firmware. `None` when either side does not say.
     pub fn fits(&self, build_id: Option<&[u8]>) -> Option<bool> {

@@ -68,6 +68,17 @@ impl MessageKind {
         }
     }
 
+    /// Its number on the wire.
+    pub fn number(self) -> u8 {
+        match self {
+            MessageKind::Coredump => 1,
+            MessageKind::Event => 2,
+            MessageKind::Log => 3,
+            MessageKind::Recording => 4,
+            MessageKind::Other(number) => number,
+        }
+    }
+
     /// Whether the payload is read with [`super::parse_events`].
     pub fn has_events(self) -> bool {
         matches!(self, MessageKind::Event | MessageKind::Log | MessageKind::Recording)

@@ -39,7 +39,7 @@ pub use cbor::CborError;
 pub use chunk::{ChunkError, Damage, Pushed, Reassembler, Received};
 pub use decoder::{Decoder, Found};
 pub use dictionary::{
-    Dictionary, LogFormat, MetricKey, MetricKind, NamedMetric, Names, WrongCount,
+    Dictionary, HEARTBEAT, LogFormat, MetricKey, MetricKind, NamedMetric, Names, WrongCount,
 };
 pub use event::{
     Argument, Body, CompactLog, Device, Event, Events, Level, LogLine, LogText, MetricValue,

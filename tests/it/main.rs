@@ -5,8 +5,10 @@
 mod bad_input;
 mod cli;
 mod compare;
+mod decode;
 mod diff;
 mod formats;
+mod freertos;
 mod gdb;
 mod gdbserver;
 mod hostile;

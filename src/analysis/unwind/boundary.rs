@@ -212,10 +212,12 @@ fn recover(
         |at: &Address| is_frame(*at, exc_return, environment) && !is_thread_start(*at, environment);
     let pointers: Vec<Address> = pointers.into_iter().map(Address).collect();
     // One huge frame may have left the stack far behind: any frame the handler points at will do.
+    // A stack limit does not let it: what lies elsewhere then is left from earlier.
+    let limited = near.is_some() && is_set(environment.system, CFSR, "STKOF");
     let pointed = pointers
         .iter()
         .find(|at| is_near(at) && fits(at))
-        .or_else(|| pointers.iter().find(|at| elsewhere(**at) && fits(at)));
+        .or_else(|| pointers.iter().find(|at| !limited && elsewhere(**at) && fits(at)));
     if let Some(at) = pointed {
         return Ok(remark(*at, "the handler's own stack"));
     }

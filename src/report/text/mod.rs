@@ -3,36 +3,62 @@
 mod difference;
 mod heaps;
 mod interrupts;
+mod messages;
 mod paint;
 mod threads;
 mod variables;
 
 pub use difference::render_difference;
+pub use messages::render_message;
 pub use paint::{Style, printable};
 
-use super::{Confidence, MatchKind, Report, Severity};
+use super::{Confidence, MatchKind, Note, Report, Severity};
 use paint::{Ink, Page};
+
+/// Notes that a short report shows.
+const SHORT_NOTES: usize = 4;
 
 /// Renders `report`. What is shown of frames and globals depends on `style.full`: all locals and
 /// globals, or the locals of the crashed thread only.
 pub fn render_text(report: &Report, style: Style) -> String {
     let mut page = Page::new(style);
+    report_on(&mut page, report);
+    page.finish()
+}
+
+fn report_on(page: &mut Page, report: &Report) {
     page.line(Ink::Title, &report.title);
     page.blank();
-    cause(&mut page, report);
-    identity(&mut page, report);
+    cause(page, report);
+    identity(page, report);
     page.blank();
-    fault(&mut page, report);
-    threads::overview(&mut page, report);
-    heaps::overview(&mut page, report);
-    threads::backtraces(&mut page, report);
-    interrupts::overview(&mut page, report);
-    if style.full {
-        variables::globals(&mut page, report);
-        memory(&mut page, report);
+    fault(page, report);
+    threads::overview(page, report);
+    heaps::overview(page, report);
+    threads::backtraces(page, report);
+    interrupts::overview(page, report);
+    if page.style().full {
+        variables::globals(page, report);
+        memory(page, report);
     }
-    notes(&mut page, report);
-    page.finish()
+    notes_on(page, &report.notes);
+}
+
+/// Why it crashed and where: the cause, and the frames of the crashed thread without their locals.
+fn short_report_on(page: &mut Page, report: &Report) {
+    page.line(Ink::Title, &report.title);
+    page.blank();
+    cause(page, report);
+    identity(page, report);
+    page.blank();
+    threads::crashed(page, report);
+    let shown = report.notes.get(..SHORT_NOTES).unwrap_or(&report.notes);
+    notes_on(page, shown);
+    let more = report.notes.len().saturating_sub(shown.len());
+    if more > 0 {
+        page.wrapped("  ", Ink::Dim, &format!("… {more} more notes (--full shows them)"));
+    }
+    page.blank();
 }
 
 /// A part of the text that stands for itself.
@@ -158,12 +184,12 @@ fn memory(page: &mut Page, report: &Report) {
     page.blank();
 }
 
-fn notes(page: &mut Page, report: &Report) {
-    if report.notes.is_empty() {
+fn notes_on(page: &mut Page, notes: &[Note]) {
+    if notes.is_empty() {
         return;
     }
     page.heading("Notes");
-    for note in &report.notes {
+    for note in notes {
         let (label, ink) = match note.severity {
             Severity::Info => ("info", Ink::Plain),
             Severity::Warning => ("warning", Ink::Warning),
@@ -171,5 +197,4 @@ fn notes(page: &mut Page, report: &Report) {
         };
         page.entry(label, ink, &note.text);
     }
-    page.blank();
 }

@@ -51,28 +51,38 @@ fn usage(stack: &Stack) -> String {
 /// Every thread's frames.
 pub(super) fn backtraces(page: &mut Page, report: &Report) {
     for thread in &report.threads {
-        let crashed = if thread.crashed { ", crashed" } else { "" };
-        page.heading(&format!("Thread {} ({}, {}{crashed})", thread.name, thread.id, thread.state));
-        let with_locals = thread.crashed || page.style().full;
-        if with_locals {
-            registers(page, thread);
-        }
-        let mut frames = thread.frames.as_slice();
-        while let Some((first, rest)) = frames.split_first() {
-            self::frame(page, first, with_locals);
-            frames = rest;
-            let more = recursions(first, rest);
-            if more > FEWEST_FOLDED && !page.style().full {
-                let text = format!("… {more} more frames of this recursion (--full shows them)");
-                page.wrapped("        ", Ink::Dim, &text);
-                frames = rest.get(more..).unwrap_or(&[]);
-            }
-        }
-        if let Some(reason) = &thread.unwind_ended {
-            page.wrapped("      ", Ink::Dim, &format!("backtrace ends: {reason}"));
-        }
-        page.blank();
+        backtrace(page, thread, thread.crashed || page.style().full);
     }
+}
+
+/// The frames of the crashed thread, without locals and registers.
+pub(super) fn crashed(page: &mut Page, report: &Report) {
+    if let Some(thread) = report.threads.iter().find(|thread| thread.crashed) {
+        backtrace(page, thread, false);
+    }
+}
+
+fn backtrace(page: &mut Page, thread: &Thread, with_locals: bool) {
+    let crashed = if thread.crashed { ", crashed" } else { "" };
+    page.heading(&format!("Thread {} ({}, {}{crashed})", thread.name, thread.id, thread.state));
+    if with_locals {
+        registers(page, thread);
+    }
+    let mut frames = thread.frames.as_slice();
+    while let Some((first, rest)) = frames.split_first() {
+        self::frame(page, first, with_locals);
+        frames = rest;
+        let more = recursions(first, rest);
+        if more > FEWEST_FOLDED && !page.style().full {
+            let text = format!("… {more} more frames of this recursion (--full shows them)");
+            page.wrapped("        ", Ink::Dim, &text);
+            frames = rest.get(more..).unwrap_or(&[]);
+        }
+    }
+    if let Some(reason) = &thread.unwind_ended {
+        page.wrapped("      ", Ink::Dim, &format!("backtrace ends: {reason}"));
+    }
+    page.blank();
 }
 
 /// How many of the next frames stand at the same place as `frame`.

@@ -16,6 +16,8 @@ const MOST_REGISTERED: u32 = 1024;
 const LONGEST_NAME: usize = 64;
 /// Variables that may hold handles.
 const MOST_VARIABLES: usize = 1 << 14;
+/// Largest stream buffer, in bytes.
+const LARGEST_BUFFER: u32 = 1 << 20;
 /// Objects of the kernel in an MPU build.
 const MOST_POOLED: u32 = 4096;
 
@@ -177,7 +179,7 @@ impl<'a, 'd> Objects<'a, 'd> {
         for object in buffers.take(MOST_VARIABLES.saturating_mul(2)) {
             for (kind, offset) in sides {
                 let waiter = offset.and_then(|offset| self.word(object, offset));
-                if waiter == Some(task.0) && self.is_stream_buffer(object) {
+                if waiter == Some(task.0) && object != task && self.is_stream_buffer(object) {
                     let name = self.name(object);
                     return Wait { kind, object: Some(object), name, ..Wait::default() };
                 }
@@ -188,10 +190,14 @@ impl<'a, 'd> Objects<'a, 'd> {
 
     fn is_stream_buffer(&self, object: Address) -> bool {
         let member = |name| self.word(object, offset(self.symbols, STREAM_BUFFER, name)?);
-        match (member("xLength"), member("xHead"), member("xTail")) {
-            (Some(length), Some(head), Some(tail)) => head < length && tail < length,
-            _ => false,
-        }
+        let is_buffer = || {
+            let length = member("xLength").filter(|length| *length <= LARGEST_BUFFER)?;
+            let inside = member("xHead")? < length && member("xTail")? < length;
+            let buffer = member("pucBuffer").filter(|buffer| *buffer != 0)?;
+            self.memory.read_u8(Address(buffer)).ok()?;
+            Some(inside && member("xTriggerLevelBytes")? <= length)
+        };
+        is_buffer() == Some(true)
     }
 
     /// By which people know an object: registered, its symbol, or the variable that holds its

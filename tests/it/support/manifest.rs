@@ -1,6 +1,6 @@
-//! `fixtures/manifest.toml`: the images, the cases and what is expected of them.
+//! `fixtures/manifest.toml` and `fixtures/freertos/manifest.toml`: the images, the cases and what is expected of them.
 //!
-//! The file is written by a program, a key and a value per line, so that this reader needs no
+//! The files are written by a program, a key and a value per line, so that this reader needs no
 //! more of TOML than that.
 
 use super::file;
@@ -9,6 +9,9 @@ use std::fs;
 use std::sync::OnceLock;
 
 type Table = Map<String, Value>;
+
+const MANIFEST: &str = "fixtures/manifest.toml";
+const FREERTOS: &str = "fixtures/freertos/manifest.toml";
 
 /// A case: an image, a mode, and where it is over.
 #[derive(Clone, Debug)]
@@ -81,9 +84,14 @@ pub(crate) fn hex(text: &str) -> u32 {
 pub(crate) fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
-        let tables = tables("case");
+        let tables = tables(MANIFEST, "case");
         tables.into_iter().map(|table| Case { table }).collect()
     })
+}
+
+/// All cases of FreeRTOS, in the order of their file.
+pub(crate) fn freertos_cases() -> Vec<Case> {
+    tables(FREERTOS, "case").into_iter().map(|table| Case { table }).collect()
 }
 
 /// The case with that id.
@@ -95,13 +103,12 @@ pub(crate) fn case(id: &str) -> &'static Case {
 /// Paths of all images.
 pub(crate) fn images() -> Vec<String> {
     let path = |table: Table| table.get("path").and_then(Value::as_str).map(str::to_string);
-    tables("elf").into_iter().filter_map(path).collect()
+    tables(MANIFEST, "elf").into_iter().filter_map(path).collect()
 }
 
-/// The tables `[[name]]`, with what follows as `[name.key]` under `key`.
-fn tables(name: &str) -> Vec<Table> {
-    let path = file("fixtures/manifest.toml");
-    let text = fs::read_to_string(&path).expect("the manifest of the fixtures");
+/// The tables `[[name]]` of the file at `path`, with what follows as `[name.key]` under `key`.
+fn tables(path: &str, name: &str) -> Vec<Table> {
+    let text = fs::read_to_string(file(path)).expect("the manifest of the fixtures");
     let (start, within) = (format!("[[{name}]]"), format!("[{name}."));
     let mut found: Vec<Table> = Vec::new();
     let mut inner: Option<String> = None;
