@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::numbers::format_size;
 use super::{Context, Exit, dump, elf, files};
 use crate::analysis;
-use crate::format::{Written, coredump, elf_core, zephyr};
+use crate::format::{Written, coredump, elf_core, probe_rs, zephyr};
 use crate::snapshot::{Moment, Snapshot};
 
 /// Write a dump in another format.
@@ -44,6 +44,8 @@ enum Target {
     Elf,
     /// The compact binary coredump of the device SDK, version 2.
     Memfault,
+    /// Dump of probe-rs.
+    ProbeRs,
     /// Zephyr's own coredump.
     Zephyr,
     /// The same as `#CD:` lines.
@@ -83,6 +85,7 @@ impl Target {
         Ok(match self {
             Target::Elf => Written { bytes: elf_core::write(snapshot)?, dropped: Vec::new() },
             Target::Memfault => coredump::write(snapshot)?,
+            Target::ProbeRs => probe_rs::write(snapshot)?,
             Target::Zephyr => zephyr::write(snapshot)?,
             Target::ZephyrLog => zephyr::write_log(snapshot)?,
         })

@@ -20,6 +20,7 @@ pub mod coredump;
 mod coverage;
 mod dropped;
 pub mod elf_core;
+pub mod probe_rs;
 pub mod zephyr;
 
 pub use dropped::Written;
@@ -95,8 +96,14 @@ pub enum FormatError {
         /// What it stands for.
         name: &'static str,
     },
-    /// A snapshot has more memory segments than an ELF core can name.
-    #[error("{found} memory segments, at most {limit} fit an ELF core")]
+    /// The same, where the format has a name instead of a number.
+    #[error("a dump of a processor with the instruction set `{found}`; only Cortex-M is read")]
+    OtherProcessor {
+        /// The format's name.
+        found: String,
+    },
+    /// A snapshot has more memory segments than the format can name.
+    #[error("{found} memory segments, at most {limit} fit the format")]
     TooManySegments {
         /// Number of segments.
         found: usize,
@@ -135,6 +142,9 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     }
     if coredump::is_coredump(bytes) {
         return coredump::read(bytes);
+    }
+    if probe_rs::is_dump(bytes) {
+        return probe_rs::read(bytes);
     }
     if zephyr::is_coredump(bytes) {
         return zephyr::read(bytes);

@@ -3,7 +3,7 @@
 use crate::support::file;
 use crate::support::program::{mflt, run};
 use mflt::analysis::{Options, analyze};
-use mflt::format::{FormatError, Written, coredump, open, zephyr};
+use mflt::format::{FormatError, Written, coredump, open, probe_rs, zephyr};
 use mflt::report::{Category, Report};
 use mflt::snapshot::Snapshot;
 use mflt::symbols::{ElfImage, SymbolFile};
@@ -57,6 +57,11 @@ fn keeps_crashes(write: impl Fn(&Snapshot) -> Result<Written, FormatError>, cate
 #[test]
 fn crash_as_binary_coredump_keeps_cause_and_frames() {
     keeps_crashes(coredump::write, true);
+}
+
+#[test]
+fn crash_as_probe_rs_dump_keeps_cause_and_frames() {
+    keeps_crashes(probe_rs::write, true);
 }
 
 #[test]
