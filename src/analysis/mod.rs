@@ -27,6 +27,7 @@ mod heaps;
 mod interrupts;
 pub mod matching;
 pub mod messages;
+mod mpu;
 mod placed;
 mod room;
 mod threads;
@@ -118,6 +119,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         after_svc: start.after_svc,
     };
     let mut finding = cause::explain(&scene);
+    let mpu = mpu::list(core, &scene, &mut finding.cause);
     let heaps = heaps::list(core, &mut finding.cause, &mut notes);
     let blamed = contexts.get(crashed.unwrap_or(0));
     finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
@@ -141,6 +143,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         heap: heaps,
         globals: Vec::new(),
         interrupts: interrupts::list(core, &contexts),
+        mpu,
         memory: memory_ranges(snapshot),
         notes: Vec::new(),
     };

@@ -26,6 +26,7 @@ mod heap;
 mod hex32;
 mod interrupts;
 pub mod message;
+mod mpu;
 mod text;
 mod variable;
 
@@ -33,6 +34,7 @@ pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
+pub use mpu::{Mpu, MpuRegion};
 pub use text::{
     Section, Style, printable, render_difference, render_message, render_section, render_text,
 };
@@ -71,6 +73,9 @@ pub struct Report {
     /// Exceptions and interrupts; absent when nothing about them was captured.
     #[serde(default)]
     pub interrupts: Option<Interrupts>,
+    /// The MPU; absent when the core has none or it was not captured.
+    #[serde(default)]
+    pub mpu: Option<Mpu>,
     /// Globals and statics.
     pub globals: Vec<Variable>,
     /// What memory the dump holds.

@@ -122,7 +122,7 @@ impl Scene<'_, '_> {
     }
 
     /// Where the crash happened; not known when the frame there had to be guessed.
-    fn crash_pc(&self) -> Option<Address> {
+    pub(super) fn crash_pc(&self) -> Option<Address> {
         let frame = self.crash_context()?.frames.first()?;
         (frame.found_by != FoundBy::Scan).then(|| frame.pc.address())
     }
@@ -141,7 +141,7 @@ impl Scene<'_, '_> {
     }
 
     /// Whether a bit of CFSR was set at the fault: it is, or the kernel cleared it and remembers.
-    fn has(&self, bit: &str) -> bool {
+    pub(super) fn has(&self, bit: &str) -> bool {
         is_set(self.environment.system, CFSR, bit)
             || matches!(self.reason, Some(FatalReason::StatusBit(name)) if name == bit)
     }
@@ -167,7 +167,7 @@ impl Scene<'_, '_> {
     }
 
     /// The load or store at the crash, with what the source calls its registers.
-    fn faulting_access(&self) -> Option<FaultingAccess> {
+    pub(super) fn faulting_access(&self) -> Option<FaultingAccess> {
         self.crash_pc()?;
         FaultingAccess::of(self.crash_context()?.frames.first()?, self.environment)
     }

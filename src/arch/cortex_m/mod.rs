@@ -15,6 +15,9 @@ pub mod instruction;
 // Numbers of lines are at most 512, shifts at most 31, counters at most 24 bits wide.
 #[allow(clippy::arithmetic_side_effects)]
 pub mod interrupts;
+// Sizes and offsets of regions are at most 2^32, in 64 bits; region numbers a byte, counted in words.
+#[allow(clippy::arithmetic_side_effects)]
+pub mod mpu;
 #[allow(clippy::arithmetic_side_effects)]
 pub mod prologue;
 pub mod system;

@@ -4,6 +4,7 @@ mod difference;
 mod heaps;
 mod interrupts;
 mod messages;
+mod mpu;
 mod paint;
 mod threads;
 mod variables;
@@ -38,6 +39,7 @@ fn report_on(page: &mut Page, report: &Report) {
     threads::backtraces(page, report);
     interrupts::overview(page, report);
     if page.style().full {
+        mpu::overview(page, report);
         variables::globals(page, report);
         memory(page, report);
     }

@@ -1,0 +1,195 @@
+//! The MPU as the report lists it, and why it refused the access that faulted.
+
+use super::Core;
+use super::cause::Scene;
+use crate::arch::cortex_m::fault::fault_address;
+use crate::arch::cortex_m::mpu::{self, Region, Rights, Use, Verdict};
+use crate::base::Address;
+use crate::report::{Cause, Mpu, MpuRegion};
+use crate::snapshot::Register;
+
+/// The regions, when the core has an MPU and it was captured. Which of them refused the access
+/// becomes evidence for the cause.
+pub(super) fn list(core: &Core<'_, '_>, scene: &Scene<'_, '_>, cause: &mut Cause) -> Option<Mpu> {
+    let stored = &core.snapshot.mpu_regions;
+    let found = mpu::Mpu::read(&core.memory, core.system.architecture(), stored)?;
+    let explanation = refused_access(scene).map(|(address, how)| {
+        let told = explain(&found, address, how, privilege(scene, core));
+        if let (text, true) = &told {
+            cause.evidence.push(text.clone());
+        }
+        told.0
+    });
+    Some(Mpu {
+        enabled: found.enabled,
+        background: found.background,
+        in_hard_faults: found.in_hard_faults,
+        count: found.count,
+        regions: found.regions.iter().map(|region| listed(region, &found)).collect(),
+        explanation,
+    })
+}
+
+fn listed(region: &Region, mpu: &mpu::Mpu) -> MpuRegion {
+    let rights = |rights: Option<Rights>| {
+        rights.map(|rights| match rights {
+            Rights::None => "none".to_string(),
+            Rights::ReadOnly => "ro".to_string(),
+            Rights::ReadWrite => "rw".to_string(),
+        })
+    };
+    MpuRegion {
+        number: region.number,
+        enabled: region.enabled,
+        start: region.range.start().into(),
+        size: region.range.size(),
+        privileged: rights(region.privileged),
+        unprivileged: rights(region.unprivileged),
+        executable: region.executable,
+        memory_type: region.memory_type.clone(),
+        disabled_subregions: (0..8).filter(|n| region.disabled_subregions >> n & 1 == 1).collect(),
+        overlaps: mpu.overlapping(region),
+    }
+}
+
+/// The access that the MPU refused, by CFSR and the instruction.
+fn refused_access(scene: &Scene<'_, '_>) -> Option<(Address, Use)> {
+    if scene.has("IACCVIOL") {
+        return Some((scene.crash_pc()?.without_thumb_bit(), Use::Execute));
+    }
+    let valid = fault_address(scene.environment.system).map(|(_, address)| Address(address));
+    if scene.has("MSTKERR") {
+        return Some((valid?, Use::Write));
+    }
+    if !scene.has("DACCVIOL") {
+        return None;
+    }
+    let access = scene.faulting_access()?.access;
+    let how = if access.store { Use::Write } else { Use::Read };
+    Some((valid.or(access.address)?, how))
+}
+
+/// Whether the code that crashed was privileged: handlers are, threads by CONTROL.nPRIV.
+fn privilege(scene: &Scene<'_, '_>, core: &Core<'_, '_>) -> Option<bool> {
+    let context = scene.crash_context()?;
+    if context.exception != 0 {
+        return Some(true);
+    }
+    // Taking an exception does not change nPRIV.
+    let control = core.snapshot.registers.get(Register::CONTROL)?;
+    Some(control & 1 == 0)
+}
+
+/// Why the access was refused, and whether that is known.
+fn explain(mpu: &mpu::Mpu, address: Address, how: Use, privileged: Option<bool>) -> (String, bool) {
+    let refuses = |verdict: &Verdict| !matches!(verdict, Verdict::Allowed(_) | Verdict::Unknown);
+    // Code of unknown privilege was unprivileged if only that would be refused.
+    let privileged = privileged.or_else(|| {
+        let verdicts = [true, false].map(|privileged| mpu.decide(address, how, privileged));
+        match verdicts.each_ref().map(refuses) {
+            [false, true] if verdicts[0] != Verdict::Unknown => Some(false),
+            _ => None,
+        }
+    });
+    let verdict = mpu.decide(address, how, privileged.unwrap_or(true));
+    let act = match how {
+        Use::Read => "a read of",
+        Use::Write => "a write to",
+        Use::Execute => "execution at",
+    };
+    let who = match privileged {
+        Some(true) => " by privileged code",
+        Some(false) => " by unprivileged code",
+        None => "",
+    };
+    let text = match &verdict {
+        Verdict::Denied(number) => {
+            let region = mpu.regions.iter().find(|region| region.number == *number);
+            let what = region.map_or_else(String::new, |region| format!(" ({})", spell(region)));
+            format!("MPU region {number}{what} forbids {act} {address}{who}")
+        }
+        Verdict::NoRegion => {
+            let map = if mpu.background {
+                "and the default memory map is for privileged code only"
+            } else {
+                "and PRIVDEFENA is clear"
+            };
+            format!("no MPU region holds {address}, {map}: {act} it{who} is refused")
+        }
+        Verdict::Overlap(numbers) => {
+            let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
+            let numbers = numbers.join(" and ");
+            format!("MPU regions {numbers} overlap at {address}, which refuses every access")
+        }
+        Verdict::NeverExecutable => {
+            format!("code never runs at {address}: the memory map makes it execute-never")
+        }
+        Verdict::Allowed(_) => {
+            format!("the MPU as captured allows {act} {address}{who}: it was changed since")
+        }
+        Verdict::Unknown => {
+            let (known, all) = (mpu.regions.len(), mpu.count.unwrap_or(0));
+            format!(
+                "which MPU region forbids {act} {address} is not known: {known} of {all} regions \
+                 are captured"
+            )
+        }
+    };
+    (text, refuses(&verdict))
+}
+
+/// `0x20001ea0..0x20001ebf, privileged ro, unprivileged none, execute never`.
+fn spell(region: &Region) -> String {
+    let rights = |rights: Option<Rights>| match rights {
+        Some(Rights::None) => "none",
+        Some(Rights::ReadOnly) => "read-only",
+        Some(Rights::ReadWrite) => "read-write",
+        None => "reserved",
+    };
+    let execute = if region.executable { "" } else { ", execute never" };
+    format!(
+        "{}, privileged {}, unprivileged {}{execute}",
+        region.range,
+        rights(region.privileged),
+        rights(region.unprivileged)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::{Options, analyze};
+    use crate::format;
+    use crate::report::Report;
+    use crate::symbols::{ElfImage, SymbolFile};
+
+    fn report(case: &str) -> Report {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+        let elf = std::fs::read(format!("{fixtures}/elf/mps2-an385-Og.elf")).unwrap();
+        let core = std::fs::read(format!("{fixtures}/cores/mps2-an385-Og-{case}.core")).unwrap();
+        let image = ElfImage::parse(&elf).unwrap();
+        let snapshot = format::open(&core).unwrap();
+        let options = Options { globals: false, locals: false, ..Options::default() };
+        analyze(&snapshot, &[SymbolFile::new(&image)], &options)
+    }
+
+    // Region 7 is the guard below the stack of the running thread: fixtures/firmware/src/mpu.c.
+    #[test]
+    fn guard_region_that_refused_a_push_is_evidence() {
+        let report = report("stackoverflow");
+        let told = "(0x20001740..0x2000175f, privileged read-only, unprivileged none, execute \
+                    never) forbids a write to 0x2000175c";
+        let evidence = format!("MPU region 7 {told}");
+        assert!(report.cause.evidence.contains(&evidence), "{:#?}", report.cause.evidence);
+        let mpu = report.mpu.unwrap();
+        assert_eq!(mpu.explanation, Some(evidence));
+        assert_eq!((mpu.enabled, mpu.background, mpu.count), (true, true, Some(8)));
+    }
+
+    #[test]
+    fn region_that_was_not_captured_is_not_guessed() {
+        let report = report("mpu");
+        assert!(!report.cause.evidence.iter().any(|text| text.starts_with("MPU region")));
+        let explanation = report.mpu.unwrap().explanation.unwrap();
+        assert!(explanation.ends_with("1 of 8 regions are captured"), "{explanation}");
+    }
+}
