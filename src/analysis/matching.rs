@@ -6,7 +6,7 @@
 
 use crate::base::{Address, hex};
 use crate::snapshot::Snapshot;
-use crate::symbols::SymbolFile;
+use crate::symbols::{BUILD_ID_NOTE, SymbolFile};
 
 /// The outcome of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ const MOST_SEEN: u64 = MOST << 4;
 /// it, the others are compared by their contents.
 pub fn compare(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<Match> {
     let stated = snapshot.identity.build_id.as_deref();
-    let is_stated = |file: &SymbolFile<'_>| stated.is_some() && file.image().build_id() == stated;
+    let is_stated = |file: &SymbolFile<'_>| {
+        (stated.is_some() && file.image().build_id() == stated) || holds_note(snapshot, file)
+    };
     let found = files.iter().any(is_stated);
     let compare = |file: &SymbolFile<'_>| match (stated, file.image().build_id()) {
         _ if is_stated(file) => Match::BuildId,
@@ -50,6 +52,14 @@ pub fn compare(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<Match> {
         _ => compare_contents(snapshot, file),
     };
     files.iter().map(compare).collect()
+}
+
+/// Whether the dump holds the file's build ID where the file has it.
+fn holds_note(snapshot: &Snapshot, file: &SymbolFile<'_>) -> bool {
+    let image = file.image();
+    let note = image.section_address(BUILD_ID_NOTE).zip(image.section(BUILD_ID_NOTE));
+    let Some((address, note)) = note.filter(|(_, note)| !note.is_empty()) else { return false };
+    snapshot.memory.slice_from(address).is_some_and(|held| held.starts_with(note))
 }
 
 fn compare_contents(snapshot: &Snapshot, symbols: &SymbolFile<'_>) -> Match {

@@ -37,6 +37,7 @@ mod waits;
 
 use crate::arch::cortex_m::exception::{self, FloatContext};
 use crate::arch::cortex_m::fault::{self, fault_address, is_set};
+use crate::arch::cortex_m::security::has_security_extension;
 use crate::arch::cortex_m::system::{FPCAR, FPCCR, HFSR, SystemState, VTOR};
 use crate::base::{Address, AddressRange, Memory as _, Overlay, hex, join};
 use crate::issue;
@@ -124,7 +125,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     let blamed = contexts.get(crashed.unwrap_or(0));
     finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
     let fault = explain_fault(
-        &core.system,
+        &environment,
         &contexts,
         scene.handler.or(crashed.and_then(|c| c.checked_sub(1))),
     );
@@ -277,12 +278,18 @@ impl<'a, 'd> Core<'a, 'd> {
         Some(if about_thread && outer < contexts.len() { outer } else { fatal })
     }
 
+    fn has_security_extension(&self) -> bool {
+        let word = |at| self.snapshot.memory.read_u32(at).ok();
+        has_security_extension(word) || self.symbols.has_secure()
+    }
+
     fn environment(&self) -> Environment<'_, 'd> {
         let current = self.state.iter().flat_map(|state| &state.threads).find(|t| t.current);
         Environment {
             memory: &self.memory,
             symbols: &self.symbols,
             system: &self.system,
+            secured: self.has_security_extension(),
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
             outermost: self.kernel.map_or(&[], Kernel::outermost),
             thread_stack: current.and_then(|thread| thread.stack),
@@ -326,10 +333,11 @@ fn fault_handler(contexts: &[Context]) -> Option<usize> {
 }
 
 fn explain_fault(
-    system: &SystemState,
+    environment: &Environment<'_, '_>,
     contexts: &[Context],
     handler: Option<usize>,
 ) -> Option<Fault> {
+    let system = environment.system;
     let registers: crate::report::Registers =
         system.iter().map(|(register, value)| (register.name, value)).collect();
     let handler = handler.and_then(|index| contexts.get(index));
@@ -363,7 +371,8 @@ fn explain_fault(
             .active_exception()
             .or_else(|| contexts.first().map(|context| context.exception))
             .map(exception::name),
-        exc_return: exc_return.map(|e| format!("0x{:08x}: {}", e.value(), e.describe())),
+        exc_return: exc_return
+            .map(|e| format!("0x{:08x}: {}", e.value(), e.describe(environment.secured))),
         escalated_from: escalated,
         address: fault_address(system).map(|(_, address)| Hex32(address)),
     })

@@ -177,7 +177,14 @@ fn stored(
     let in_thread_mode = |stored: &&ThreadRegisters| {
         stored.registers.get(Register::XPSR).is_none_or(|xpsr| xpsr & 0x1ff == 0)
     };
-    let mut listed = snapshot.threads.iter().skip(1).filter(in_thread_mode);
+    // As does the thread that a handler interrupted.
+    let is_unwound = |stored: &&ThreadRegisters| {
+        let place = |registers: &RegisterSet| (registers.pc(), registers.sp());
+        let mut innermost = scene.contexts.iter().filter_map(|context| context.frames.first());
+        innermost.any(|frame| place(&frame.registers) == place(&stored.registers))
+    };
+    let mut listed =
+        snapshot.threads.iter().skip(1).filter(in_thread_mode).filter(|t| !is_unwound(t));
     for stored in listed.by_ref().take(MOST_STORED) {
         let mut thread = Thread {
             id: Hex32(stored.id).to_string(),
@@ -290,6 +297,7 @@ fn add_frame(
         found_by: unwound.found_by.name().into(),
         remark: unwound.remark.clone(),
         image: scene.environment.symbols.image_at(unwound.pc.lookup()).map(str::to_string),
+        world: unwound.world.map(|world| world.name().to_string()),
         registers: shown(&unwound.registers),
         ..Frame::default()
     };

@@ -17,7 +17,7 @@ use crate::analysis;
 use crate::base::{AddressRange, Memory};
 use crate::format::elf_core;
 use crate::snapshot::{Identity, Snapshot};
-use crate::symbols::{SymbolFile, Symbols};
+use crate::symbols::{BUILD_ID_NOTE, SymbolFile, Symbols};
 use crate::target::rsp::GdbClient;
 use crate::target::{CapturePlan, Captured, Leave, Target, TargetError, capture};
 
@@ -269,10 +269,11 @@ fn build_id(builds: Vec<Build>) -> Option<Vec<u8>> {
 }
 
 fn running_build(symbols: &SymbolFile<'_>, memory: &dyn Memory) -> Build {
-    const NOTE: &str = ".note.gnu.build-id";
     let image = symbols.image();
     let Some(build_id) = image.build_id() else { return Build::Unknown };
-    let (Some(address), Some(note)) = (image.section_address(NOTE), image.section(NOTE)) else {
+    let (Some(address), Some(note)) =
+        (image.section_address(BUILD_ID_NOTE), image.section(BUILD_ID_NOTE))
+    else {
         return Build::Unknown;
     };
     let range = AddressRange::new(address, note.len() as u64).unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::base::{Address, AddressRange, Memory, Overlay};
 use crate::rtos;
 use crate::snapshot::{Register, RegisterSet};
-use crate::symbols::Symbols;
+use crate::symbols::{BUILD_ID_NOTE, Symbols};
 use crate::target::{CapturePlan, PlannedRange, Purpose};
 
 /// Enough for many frames of a stack whose end is not known, in bytes.
@@ -16,6 +16,8 @@ const VTOR: Address = Address(0xe000_ed08);
 const VECTORS: u64 = 64;
 /// Code around PC and LR, in bytes: what a dump is matched with an ELF by.
 const CODE: u32 = 64;
+/// Longest build ID note that is captured, in bytes.
+const LONGEST_NOTE: u64 = 256;
 
 /// Ranges worth reading before everything else: the stacks in use, vectors and a little code, then
 /// the kernel's objects and the stacks of its threads, the current one's first.
@@ -45,6 +47,11 @@ pub(super) fn first(
         let range = near.and_then(|start| AddressRange::new(Address(start), u64::from(CODE)));
         let is_code = |range: &AddressRange| symbols.is_empty() || symbols.is_code(range.start());
         add(&mut ranges, range.filter(is_code), Purpose::Code);
+    }
+    for image in symbols.files().iter().map(|file| file.image()) {
+        let note = image.section_address(BUILD_ID_NOTE).zip(image.section(BUILD_ID_NOTE));
+        let range = note.and_then(|(address, note)| AddressRange::new(address, note.len() as u64));
+        add(&mut ranges, range.filter(|range| range.size() <= LONGEST_NOTE), Purpose::Code);
     }
     let seen = Overlay { first: memory, second: symbols };
     for file in symbols.files() {

@@ -303,6 +303,8 @@ pub struct Frame {
     pub found_by: String,
     /// The ELF that holds the code, by the end of its path, when there are several.
     pub image: Option<String>,
+    /// `secure` or `non-secure`, on cores that have both and where it is known.
+    pub world: Option<String>,
     /// Doubts about this frame.
     pub remark: Option<String>,
     /// Registers as they were in this frame; unknown ones are left out.

@@ -122,10 +122,14 @@ impl Register {
     pub const MSP_S: Register = Register(25);
     /// Secure process stack pointer.
     pub const PSP_S: Register = Register(26);
+    /// Secure CONTROL.
+    pub const CONTROL_S: Register = Register(32);
     /// Non-secure main stack pointer.
     pub const MSP_NS: Register = Register(33);
     /// Non-secure process stack pointer.
     pub const PSP_NS: Register = Register(34);
+    /// Non-secure CONTROL.
+    pub const CONTROL_NS: Register = Register(40);
     /// Floating-point status and control.
     pub const FPSCR: Register = Register(41);
     /// First single-precision register; `d0` is `s0` (low half) and `s1`.
@@ -139,6 +143,12 @@ impl Register {
     /// Single-precision register `number`, 0 to 31.
     pub fn single(number: u8) -> Option<Register> {
         (number < 32).then(|| Register(Register::S0.0.saturating_add(number)))
+    }
+
+    /// Stack pointers by name, their limits, masks and CONTROL, of both worlds: no code changes them
+    /// on the way into a function.
+    pub fn special() -> impl Iterator<Item = Register> {
+        (Register::MSP.0..=Register::CONTROL_NS.0).map(Register)
     }
 
     /// The register called `name`, in upper or lower case.
@@ -277,7 +287,9 @@ mod tests {
             (Register::PSPLIM, "psplim"),
             (Register::MSP_S, "msp_s"),
             (Register::PSP_S, "psp_s"),
+            (Register::CONTROL_S, "control_s"),
             (Register::MSP_NS, "msp_ns"),
+            (Register::CONTROL_NS, "control_ns"),
             (Register::PSP_NS, "psp_ns"),
             (Register::FPSCR, "fpscr"),
             (Register::S0, "s0"),

@@ -119,6 +119,9 @@ impl Segment<'_> {
     }
 }
 
+/// The section that linkers put the build ID in, and most link scripts keep.
+pub const BUILD_ID_NOTE: &str = ".note.gnu.build-id";
+
 /// A section that occupies target memory (`SHF_ALLOC`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocatedSection<'d> {

@@ -53,6 +53,12 @@ impl<'d> SymbolFile<'d> {
         self.path.as_deref()
     }
 
+    /// Whether it is the firmware of the secure world: it has gateways for the other one, the
+    /// section that GNU and LLVM linkers put them in.
+    pub fn is_secure(&self) -> bool {
+        self.image.section_address(".gnu.sgstubs").is_some()
+    }
+
     /// The file behind it.
     pub fn image(&self) -> &'d ElfImage<'d> {
         self.image

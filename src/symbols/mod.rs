@@ -51,7 +51,7 @@ mod variable_map;
 mod variables;
 
 pub use code_address::CodeAddress;
-pub use elf::{AllocatedSection, ElfError, ElfImage, Segment};
+pub use elf::{AllocatedSection, BUILD_ID_NOTE, ElfError, ElfImage, Segment};
 pub use expression::FrameContext;
 pub use file::SymbolFile;
 pub use layout::MemberLayout;

@@ -62,6 +62,19 @@ impl<'a, 'd> Symbols<'a, 'd> {
         Some(self.name_of(self.at(address)?))
     }
 
+    /// Whether one of the files is the secure world's firmware.
+    pub fn has_secure(&self) -> bool {
+        self.files.iter().any(|file| file.is_secure())
+    }
+
+    /// Whether code at `address` is of the secure world's firmware; `None` without such firmware, or
+    /// when no file holds `address`.
+    pub fn is_secure_at(&self, address: Address) -> Option<bool> {
+        let mut holding = self.files.iter().filter(|file| file.section_at(address).is_some());
+        let holds = holding.next().filter(|_| self.has_secure())?;
+        Some(holds.is_secure())
+    }
+
     /// [`SymbolFile::symbol_at`] of the file that holds `address`.
     pub fn symbol_at(&self, address: Address) -> Option<(&'a Symbol<'d>, u32)> {
         self.at(address)?.symbol_at(address)

@@ -5,6 +5,7 @@
 
 use super::plan::{self, CapturePlan, ICTR, PlannedRange, Purpose};
 use super::{LiveMemory, Registers, Target, TargetError};
+use crate::arch::cortex_m::security::has_security_extension;
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::{Gap, MemoryImage, Origin, RegisterSet, Snapshot};
 
@@ -80,6 +81,9 @@ pub fn capture(
         capturing.ranges(&plan::system_control());
         let ictr = capturing.word(ICTR);
         capturing.ranges(&plan::nvic(ictr));
+        if has_security_extension(|address| capturing.word(address)) {
+            capturing.ranges(&plan::non_secure());
+        }
     }
     if capturing.error.is_none() {
         let first = prioritise(&snapshot.registers, &LiveMemory::new(capturing.target));

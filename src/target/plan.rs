@@ -85,6 +85,16 @@ pub fn system_control() -> Vec<PlannedRange> {
     SYSTEM_CONTROL.iter().filter_map(|(name, start, size)| island(name, *start, *size)).collect()
 }
 
+/// What secure code sees of the non-secure world's System Control Space: fault status and MPU. Only
+/// cores with the Security Extension have it. DDI 0553 D1.2.
+pub(super) fn non_secure() -> Vec<PlannedRange> {
+    const NON_SECURE: [(&str, u32, u64); 2] = [
+        ("non-secure system control block", 0xe002_ed00, 0x90),
+        ("non-secure MPU", 0xe002_ed90, 0x38),
+    ];
+    NON_SECURE.iter().filter_map(|(name, start, size)| island(name, *start, *size)).collect()
+}
+
 /// The NVIC's registers, as many as `ictr` says there are; one group when it is not known.
 pub fn nvic(ictr: Option<u32>) -> Vec<PlannedRange> {
     // INTLINESNUM, bits 3 to 0: groups of 32 lines, less one.
@@ -108,7 +118,8 @@ mod tests {
         for groups in [None, Some(0), Some(15), Some(u32::MAX)] {
             let mut all = system_control();
             all.extend(nvic(groups));
-            assert_eq!(all.len(), 11);
+            all.extend(non_secure());
+            assert_eq!(all.len(), 13);
             all.sort_by_key(|planned| planned.range);
             for planned in &all {
                 assert!(planned.range.start().is_aligned(4), "{planned:?}");

@@ -18,4 +18,5 @@ mod support;
 mod symbols;
 mod synthetic;
 mod tidy;
+mod trustzone;
 mod vector;

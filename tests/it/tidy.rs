@@ -1,5 +1,6 @@
 //! The rules of the house that a compiler does not check.
 
+use crate::support::manifest;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -209,16 +210,19 @@ fn fixtures_are_all_listed_in_their_manifest() {
             }
         }
     }
-    // A folder of its own has its own list.
-    let manifest = fs::read_to_string(root().join("fixtures/chunks/manifest.toml")).unwrap();
-    for path in
-        ["elf", "log"].iter().flat_map(|end| files_under(&root().join("fixtures/chunks"), end))
-    {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let size = fs::metadata(&path).unwrap().len();
-        let entry = manifest.split("[[file]]").find(|entry| entry.contains(&format!("/{name}\"")));
-        if !entry.is_some_and(|entry| entry.contains(&format!("\nsize = {size}\n"))) {
-            unlisted.push(path);
+    // Folders of their own have their own list.
+    for folder in ["chunks", "trustzone"] {
+        let listed = manifest::tables(&format!("fixtures/{folder}/manifest.toml"), "file");
+        for ending in ["elf", "core", "json", "log"] {
+            for path in files_under(&root().join("fixtures").join(folder), ending) {
+                let size = fs::metadata(&path).unwrap().len();
+                let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                let is_listed =
+                    listed.iter().any(|file| file["path"] == path && file["size"] == size);
+                if !is_listed {
+                    unlisted.push(path.into());
+                }
+            }
         }
     }
     assert!(unlisted.is_empty(), "{unlisted:#?}");

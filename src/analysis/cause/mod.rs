@@ -4,6 +4,7 @@
 //! that sees something names the cause. Rules that explain the origin (a stack that overflowed)
 //! come before those that only read what hardware says about the symptom.
 
+mod secure;
 mod software;
 mod stack;
 mod status;

@@ -1,6 +1,6 @@
 //! Causes that the fault status registers, the program counter or the instruction tell.
 
-use super::{Finding, Scene};
+use super::{Finding, Scene, secure};
 use crate::analysis::describe::NULL_PAGE;
 use crate::analysis::faulting::Operand;
 use crate::arch::cortex_m::exception::XPSR_THUMB;
@@ -108,7 +108,8 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let place = scene.blamed(context).or_else(|| pc.map(|pc| pc.to_string()));
     let place = place.unwrap_or_else(|| "an unknown place".into());
     let whereabouts = scene.whereabouts();
-    let (confidence, what) = usage(scene, instruction)
+    let (confidence, what) = secure::violation(scene, instruction)
+        .or_else(|| usage(scene, instruction))
         .or_else(|| imprecise(scene))
         .or_else(|| access_fault(scene, instruction))
         .or_else(|| instruction.and_then(|instruction| by_instruction(scene, instruction)))
@@ -199,7 +200,7 @@ fn access_fault(
 }
 
 /// `MPU violation: read of 0x00000004, the null page: null pointer in r3`.
-fn refused(
+pub(super) fn refused(
     scene: &Scene<'_, '_>,
     who: &str,
     instruction: Option<Instruction>,
@@ -309,8 +310,7 @@ pub(super) fn register_evidence(scene: &Scene<'_, '_>) -> Vec<String> {
 /// The kind of fault by its status bits, else by the exception that was taken.
 pub(super) fn category(scene: &Scene<'_, '_>) -> Category {
     let set = fault::set_bits(scene.environment.system);
-    let any =
-        |kind: FaultKind| set.iter().copied().chain(scene.remembered()).any(|bit| bit.kind == kind);
+    let any = |kind: FaultKind| set.iter().chain(scene.remembered()).any(|bit| bit.kind == kind);
     let kinds = [
         (FaultKind::MemManage, Category::MemFault),
         (FaultKind::Bus, Category::BusFault),

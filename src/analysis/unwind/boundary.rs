@@ -8,6 +8,7 @@ use super::step::HandlerEntry;
 use super::{Context, Environment};
 use crate::arch::cortex_m::exception::{ExcReturn, ExceptionFrame};
 use crate::arch::cortex_m::fault::is_set;
+use crate::arch::cortex_m::security::World;
 use crate::arch::cortex_m::system::CFSR;
 use crate::base::{Address, AddressRange};
 use crate::snapshot::{Register, RegisterSet};
@@ -37,13 +38,18 @@ pub(super) fn cross(
     environment: &Environment<'_, '_>,
 ) -> Result<Outer, String> {
     let exc_return = entry.exc_return;
-    let (address, remark) = if exc_return.on_process_stack() {
-        match process_stack(exc_return, stopped) {
-            Some(psp) => (psp, None),
-            None => recover(exc_return, inner, context, environment)?,
-        }
+    let other_world =
+        environment.secured && World::handling(exc_return) != World::interrupted(exc_return);
+    let place = if other_world {
+        stack_of_the_other_world(exc_return, stopped, environment)
+    } else if exc_return.on_process_stack() {
+        process_stack(exc_return, stopped).map(|psp| (psp, None))
     } else {
-        main_stack(exc_return, entry.sp, environment)
+        Some(main_stack(exc_return, entry.sp, environment))
+    };
+    let (address, remark) = match place {
+        Some(place) => place,
+        None => recover(exc_return, inner, context, environment)?,
     };
     let frame = ExceptionFrame::read(environment.memory, address, exc_return, environment.float)
         .map_err(|error| format!("the exception frame at {address} is not captured: {error}"))?;
@@ -57,7 +63,18 @@ pub(super) fn cross(
             registers.set(Register::FPSCR, live.get(Register::FPSCR));
         }
     }
-    if exc_return.on_process_stack() {
+    if environment.secured {
+        // A handler runs on its world's main stack, and leaves it as it was at entry. SPSEL is what
+        // CONTROL of that world had (DDI 0553 B3.18).
+        let world = World::handling(exc_return);
+        registers.set(world.main_stack(), entry.sp.0);
+        let control = registers.get(world.control()).unwrap_or(0) & !2;
+        registers.set(world.control(), control | u32::from(exc_return.on_process_stack()) << 1);
+    }
+    if other_world {
+        registers.set(Register::MSP, None);
+        registers.set(Register::PSP, None);
+    } else if exc_return.on_process_stack() {
         registers.set(Register::PSP, frame.registers.sp());
         registers.set(Register::MSP, entry.sp.0);
     } else {
@@ -91,10 +108,8 @@ fn before_exception(frame: &ExceptionFrame, entry: &RegisterSet) -> RegisterSet 
     if registers.get(Register::S0).is_none() && !frame.lazy {
         copy_singles(entry, &mut registers, 0..16);
     }
-    for name in ["control", "primask", "basepri", "faultmask", "msplim", "psplim"] {
-        if let Some(register) = Register::from_name(name) {
-            registers.set(register, entry.get(register));
-        }
+    for register in Register::special() {
+        registers.set(register, entry.get(register));
     }
     registers
 }
@@ -140,6 +155,20 @@ fn not_stacked(
     // Hardware that stacks nothing leaves the stack pointer at its limit.
     let at_limit = environment.thread_stack.is_some_and(|stack| stack.start() == address);
     (!plausible || (*bit == "STKOF" && at_limit)).then(|| (*text).to_string())
+}
+
+/// Where the frame lies when the exception was taken to the other world: on the stack that the
+/// interrupted world's CONTROL selects; SPSEL of EXC_RETURN is about the handler's. DDI 0553 B3.18.
+fn stack_of_the_other_world(
+    exc_return: ExcReturn,
+    stopped: &RegisterSet,
+    environment: &Environment<'_, '_>,
+) -> Option<(Address, Option<String>)> {
+    let in_handler = !exc_return.to_thread_mode();
+    let world = World::interrupted(exc_return);
+    let (places, is_certain) = world.stack_pointers(stopped, in_handler);
+    let fits = |at: &Address| is_certain || is_frame(*at, exc_return, environment);
+    places.into_iter().find(fits).map(|at| (at, None))
 }
 
 /// PSP of the security state that `exc_return` names.
@@ -190,8 +219,13 @@ fn recover(
     environment: &Environment<'_, '_>,
 ) -> Result<(Address, Option<String>), String> {
     let stack = environment.thread_stack;
+    let world = World::interrupted(exc_return);
+    let name = match environment.secured && World::handling(exc_return) != world {
+        true => format!("the {} stack pointer", world.name()),
+        false => "PSP".to_string(),
+    };
     let remark = |at: Address, how: &str| {
-        (at, Some(format!("PSP is not in the dump; the frame at {at} was recovered from {how}")))
+        (at, Some(format!("{name} is not in the dump; the frame at {at} was recovered from {how}")))
     };
     let entry_sp = context.frames.last().and_then(|frame| frame.cfa);
     let pointers = handler_words(inner, context, environment);
@@ -221,9 +255,9 @@ fn recover(
     if let Some(at) = pointed {
         return Ok(remark(*at, "the handler's own stack"));
     }
-    let near = near
-        .filter(|stack| stack.size() <= THREAD_STACK_LIMIT)
-        .ok_or("PSP is not in the dump and the current thread's stack is not known")?;
+    let near = near.filter(|stack| stack.size() <= THREAD_STACK_LIMIT).ok_or_else(|| {
+        format!("{name} is not in the dump and the current thread's stack is not known")
+    })?;
     let words = u32::try_from(near.size() / 8).unwrap_or(0);
     let bottom_up = |index: u32| Address(near.start().0 & !7).word(index.wrapping_mul(2));
     // At the vector r0 to r3 and r12 still are what hardware pushed: that is the best proof.
@@ -248,11 +282,11 @@ fn recover(
         .next()
         .filter(|_| pushed)
         .map(|at| remark(at, "the current thread's stack"))
-        .ok_or_else(|| "PSP is not in the dump and no exception frame was found".to_string())
+        .ok_or_else(|| format!("{name} is not in the dump and no exception frame was found"))
 }
 
 /// Every word that the handler's frames hold in registers, then on its stack.
-fn handler_words(
+pub(super) fn handler_words(
     inner: &[Context],
     context: &Context,
     environment: &Environment<'_, '_>,

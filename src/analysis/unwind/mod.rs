@@ -7,11 +7,13 @@
 
 mod boundary;
 mod step;
+mod worlds;
 
 pub use step::{FoundBy, dwarf_register};
 
 use crate::arch::cortex_m::exception::{Code, ExcReturn, FloatContext};
 use crate::arch::cortex_m::prologue::follows_call;
+use crate::arch::cortex_m::security::World;
 use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
@@ -34,6 +36,8 @@ pub struct Environment<'a, 'd> {
     pub symbols: &'a Symbols<'a, 'd>,
     /// Captured system registers.
     pub system: &'a SystemState,
+    /// The core has the Security Extension.
+    pub secured: bool,
     /// Lazy floating-point state.
     pub float: FloatContext,
     /// Functions below which there is nothing to show.
@@ -79,6 +83,12 @@ impl Environment<'_, '_> {
         is_start && !follows_call(self.memory, at)
     }
 
+    /// The world whose firmware holds `address`.
+    fn world_at(&self, address: Address) -> Option<World> {
+        let secure = self.symbols.is_secure_at(address)?;
+        Some(if secure { World::Secure } else { World::NonSecure })
+    }
+
     fn function_name(&self, address: Address) -> Option<&str> {
         self.symbols.symbol_at(address).map(|(symbol, _)| symbol.name)
     }
@@ -95,8 +105,26 @@ pub struct UnwoundFrame {
     pub cfa: Option<Address>,
     /// How it was found.
     pub found_by: FoundBy,
+    /// The security state it runs in, where the core has two and it is known.
+    pub world: Option<World>,
+    /// The stack pointer that the other world has meanwhile, where that was unwound.
+    pub other_sp: Option<Address>,
     /// A doubt about it.
     pub remark: Option<String>,
+}
+
+impl UnwoundFrame {
+    fn new(pc: CodeAddress, registers: RegisterSet, found_by: FoundBy) -> UnwoundFrame {
+        UnwoundFrame {
+            pc,
+            registers,
+            cfa: None,
+            found_by,
+            world: None,
+            other_sp: None,
+            remark: None,
+        }
+    }
 }
 
 /// Frames of one handler or of a thread, innermost first.
@@ -119,6 +147,13 @@ impl Context {
     pub fn exc_return(&self) -> Option<ExcReturn> {
         self.entry.as_ref().map(|entry| entry.exc_return)
     }
+
+    /// Gives `world` to the frames of which it is not known.
+    fn settle(&mut self, world: World) {
+        for frame in &mut self.frames {
+            frame.world.get_or_insert(world);
+        }
+    }
 }
 
 /// Where unwinding begins.
@@ -140,6 +175,7 @@ pub fn contexts(
 ) -> Vec<Context> {
     let mut contexts: Vec<Context> = Vec::new();
     let mut next = Some((start.registers.clone(), FoundBy::Registers, None));
+    let mut world = None;
     while let Some((registers, found_by, remark)) = next.take() {
         // At the crash the handler that ICSR names had not begun.
         let as_stopped = contexts.is_empty() && start.moment == Moment::Stop;
@@ -152,9 +188,16 @@ pub fn contexts(
             true => CodeAddress::Return(pc),
             false => CodeAddress::Instruction(pc),
         });
-        let mut context = frames(&registers, pc, exception, found_by, environment);
+        let mut context = frames(&registers, pc, exception, (found_by, world), environment);
+        worlds::resume(&mut context, &contexts, environment);
         if let (Some(first), Some(remark)) = (context.frames.first_mut(), remark) {
             first.remark = Some(remark);
+        }
+        if environment.secured
+            && let Some(exc_return) = context.exc_return()
+        {
+            context.settle(World::handling(exc_return));
+            world = Some(World::interrupted(exc_return));
         }
         // PendSV saves the thread's registers first; where its own are lost, those tell.
         let lost = context.entry.is_none() || registers.get(Register::PSP).is_none();
@@ -197,7 +240,7 @@ fn searched(entry: &step::HandlerEntry, environment: &Environment<'_, '_>) -> Op
     registers.set(Register::PC, None);
     registers.set(Register::SP, stack.start().0);
     registers.set(Register::XPSR, 0);
-    let mut context = frames(&registers, None, 0, FoundBy::Scan, environment);
+    let mut context = frames(&registers, None, 0, (FoundBy::Scan, None), environment);
     if let Some(first) = context.frames.first_mut() {
         let text = "where the thread stopped is lost; its whole stack was searched";
         first.remark = Some(text.into());
@@ -208,7 +251,7 @@ fn searched(entry: &step::HandlerEntry, environment: &Environment<'_, '_>) -> Op
 /// Unwinds one thread that is switched out.
 pub fn thread(registers: &RegisterSet, environment: &Environment<'_, '_>) -> Context {
     let pc = registers.pc().map(|pc| CodeAddress::Instruction(Address(pc)));
-    frames(registers, pc, 0, FoundBy::SavedRegisters, environment)
+    frames(registers, pc, 0, (FoundBy::SavedRegisters, None), environment)
 }
 
 /// The exception that the code behind `registers` handles: IPSR, else ICSR for the code in which
@@ -232,35 +275,39 @@ fn frames(
     registers: &RegisterSet,
     pc: Option<CodeAddress>,
     exception: u16,
-    found_by: FoundBy,
+    (found_by, world): (FoundBy, Option<World>),
     environment: &Environment<'_, '_>,
 ) -> Context {
     let mut context =
         Context { exception, frames: Vec::new(), entry: None, exception_frame: None, ended: None };
     let first = match pc {
-        Some(pc) => {
-            let registers = registers.clone();
-            Some(UnwoundFrame { pc, registers, cfa: None, found_by, remark: None })
-        }
+        Some(pc) => Some(UnwoundFrame::new(pc, registers.clone(), found_by)),
         None => step::search(registers, environment),
     };
     let Some(mut frame) = first else {
         context.ended = Some("the program counter is not known".into());
         return context;
     };
+    frame.world = world.or_else(|| environment.world_at(frame.pc.lookup()));
+    add_callers(&mut context, frame, environment);
+    context
+}
+
+/// Adds `frame` and its callers to `context`.
+fn add_callers(context: &mut Context, mut frame: UnwoundFrame, environment: &Environment<'_, '_>) {
     loop {
         let at_bottom = environment
             .function_name(frame.pc.lookup())
             .is_some_and(|name| environment.outermost.contains(&name));
         let innermost = context.frames.is_empty();
-        let step = step::caller(&mut frame, innermost, exception != 0, environment);
+        let step = step::caller(&mut frame, innermost, context.exception != 0, environment);
         context.frames.push(frame);
         if let (step::Step::Caller(caller), false) = (&step, at_bottom) {
             add_tail_calls(&mut context.frames, caller, environment);
         }
         if context.frames.len() >= environment.max_frames {
             context.ended = Some(format!("stopped after {} frames", environment.max_frames));
-            return context;
+            return;
         }
         match step {
             step::Step::Caller(caller) if !at_bottom => frame = *caller,
@@ -269,13 +316,13 @@ fn frames(
                     last.cfa = Some(entry.sp);
                 }
                 context.entry = Some(entry);
-                return context;
+                return;
             }
             step::Step::End(reason) => {
                 context.ended = if at_bottom { None } else { reason };
-                return context;
+                return;
             }
-            step::Step::Caller(_) => return context,
+            step::Step::Caller(_) => return,
         }
     }
 }
@@ -294,12 +341,14 @@ fn add_tail_calls(
     }
     // Nothing jumps from one image into another: both ends are in the caller's.
     let Some(symbols) = environment.symbols.at(caller.pc.lookup()) else { return };
-    let cfa = callee.cfa;
+    let (cfa, callee_world) = (callee.cfa, callee.world);
     let calls = symbols.tail_calls(caller.pc.address(), callee.pc.lookup());
     for pc in calls.into_iter().take(environment.max_frames.saturating_sub(frames.len())) {
         let mut registers = caller.registers.clone();
         registers.set(Register::PC, pc.address().0);
-        frames.push(UnwoundFrame { pc, registers, cfa, found_by: FoundBy::TailCall, remark: None });
+        let world = callee_world;
+        let found_by = FoundBy::TailCall;
+        frames.push(UnwoundFrame { cfa, world, ..UnwoundFrame::new(pc, registers, found_by) });
     }
 }
 

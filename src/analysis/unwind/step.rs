@@ -3,9 +3,10 @@
 //! In order of trust: `.debug_frame`, `.ARM.exidx`, the instructions of the function's prologue,
 //! the link register, and last a search of the stack for a return address.
 
-use super::{Environment, UnwoundFrame};
+use super::{Environment, UnwoundFrame, worlds};
 use crate::arch::cortex_m::exception::{Code, ExcReturn};
 use crate::arch::cortex_m::prologue::{StackEffect, call_target};
+use crate::arch::cortex_m::security::is_function_return;
 use crate::base::{Address, AddressRange};
 use crate::snapshot::{Register, RegisterSet};
 use crate::symbols::CodeAddress;
@@ -88,8 +89,6 @@ const SEARCH_CANDIDATES: usize = 64;
 const SEARCH_STEPS: usize = 2048;
 /// Registers that a function must preserve: r4 to r11. AAPCS32 section 6.1.1.
 const CALLEE_SAVED: std::ops::RangeInclusive<u8> = 4..=11;
-/// FNC_RETURN: return from non-secure to secure code. DDI 0553 B3.16.
-const FUNCTION_RETURN: u32 = 0xfeff_fffe;
 
 /// Finds the caller of `frame`, whose CFA is filled in on the way. `innermost` says that no frame
 /// was unwound before in this context, so LR may still hold the return address.
@@ -131,10 +130,10 @@ pub(super) fn caller(
 }
 
 /// A caller as a method computed it: its registers, `pc` the return address as found.
-struct Candidate {
-    registers: RegisterSet,
-    cfa: Address,
-    found_by: FoundBy,
+pub(super) struct Candidate {
+    pub(super) registers: RegisterSet,
+    pub(super) cfa: Address,
+    pub(super) found_by: FoundBy,
 }
 
 /// Turns a candidate into a step, or falls back to a search when it cannot be right.
@@ -153,8 +152,8 @@ fn checked(
         let Candidate { registers, cfa: sp, .. } = candidate;
         return Step::ExceptionReturn(Box::new(HandlerEntry { exc_return, sp, registers }));
     }
-    if target & !1 == FUNCTION_RETURN {
-        return Step::End(Some("the caller is secure code, which is not in the dump".into()));
+    if is_function_return(target) {
+        return worlds::into_secure(candidate, frame, in_handler, environment);
     }
     // What threads and reset handlers find in LR at their start, and fill patterns.
     if matches!(target, 0 | 0xffff_ffff | 0xaaaa_aaaa | 0xa5a5_a5a5 | 0xdead_beef) {
@@ -162,6 +161,9 @@ fn checked(
     }
     if environment.is_thread_start(target) {
         return Step::End(None);
+    }
+    if worlds::is_left_by(target, frame, environment) {
+        return worlds::into_non_secure(candidate, target, frame, in_handler, environment);
     }
     let sp = frame.registers.sp().unwrap_or(0);
     let grows = candidate.cfa.0 > sp || (innermost && candidate.cfa.0 == sp);
@@ -187,11 +189,9 @@ fn checked(
     registers.set(Register::SP, candidate.cfa.0);
     registers.set(Register::XPSR, frame.registers.get(Register::XPSR));
     Step::Caller(Box::new(UnwoundFrame {
-        pc: CodeAddress::Return(pc),
-        registers,
-        cfa: None,
-        found_by: candidate.found_by,
-        remark: None,
+        world: frame.world,
+        other_sp: frame.other_sp,
+        ..UnwoundFrame::new(CodeAddress::Return(pc), registers, candidate.found_by)
     }))
 }
 
@@ -199,12 +199,9 @@ fn checked(
 /// floating-point registers, and the stack pointers of the other bank.
 fn preserved(registers: &RegisterSet) -> RegisterSet {
     let kept = |register: &Register| {
-        let name = register.name();
         CALLEE_SAVED.filter_map(Register::core).any(|saved| saved == *register)
             || (16..32).filter_map(Register::single).any(|saved| saved == *register)
-            || ["msp", "psp", "control", "primask", "basepri", "faultmask"].contains(&name)
-            || name.starts_with("msplim")
-            || name.starts_with("psplim")
+            || Register::special().any(|special| special == *register)
     };
     registers.iter().filter(|(register, _)| kept(register)).collect()
 }
@@ -400,11 +397,9 @@ fn from_link_register(
             registers.set(Register::SP, sp);
             registers.set(Register::XPSR, frame.registers.get(Register::XPSR));
             return Step::Caller(Box::new(UnwoundFrame {
-                pc: CodeAddress::Return(pc),
-                registers,
-                cfa: None,
-                found_by: FoundBy::LinkRegister,
-                remark: None,
+                world: frame.world,
+                other_sp: frame.other_sp,
+                ..UnwoundFrame::new(CodeAddress::Return(pc), registers, FoundBy::LinkRegister)
             }));
         }
     }
@@ -529,13 +524,10 @@ fn scan(sp: Address, words: u32, in_handler: bool, environment: &Environment<'_,
             let mut registers = RegisterSet::default();
             registers.set(Register::PC, pc.0);
             registers.set(Register::SP, above.0);
-            return Step::Caller(Box::new(UnwoundFrame {
-                pc: CodeAddress::Return(pc),
-                registers,
-                cfa: None,
-                found_by: FoundBy::Scan,
-                remark: None,
-            }));
+            let pc = CodeAddress::Return(pc);
+            let world = environment.world_at(pc.lookup());
+            let found = UnwoundFrame { world, ..UnwoundFrame::new(pc, registers, FoundBy::Scan) };
+            return Step::Caller(Box::new(found));
         }
     }
     Step::End(Some("no return address is on the stack".into()))

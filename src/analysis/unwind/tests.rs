@@ -15,6 +15,7 @@ fn frames_between_call_and_callee_are_those_of_tail_calls() {
         memory: &symbols,
         symbols: &set,
         system: &system,
+        secured: false,
         float: FloatContext::default(),
         outermost: &[],
         thread_stack: None,

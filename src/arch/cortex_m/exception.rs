@@ -35,7 +35,8 @@ pub fn is_fault(number: u16) -> bool {
 ///
 /// Bits 31:24 are 0xFF. Bit 6 S (secure stack), 5 DCRS (default stacking rules), 4 FType
 /// (1 = no floating-point context in the frame), 3 Mode (1 = return to thread mode),
-/// 2 SPSEL (1 = frame on the process stack), 0 ES. DDI 0553 B3.18; DDI 0403E B1.5.8.
+/// 2 SPSEL (1 = frame on the process stack), 0 ES (taken to the secure world).
+/// DDI 0553 B3.18; DDI 0403E B1.5.8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExcReturn(u32);
 
@@ -66,9 +67,16 @@ impl ExcReturn {
         self.0 & 1 << 4 == 0
     }
 
-    /// Armv8-M: the callee-saved registers were pushed below the frame.
+    /// Armv8-M: the callee-saved registers were pushed below the frame. They are for an exception
+    /// that secure code loses to the non-secure world; a secure one that follows it finds them there,
+    /// and has DCRS clear.
     pub fn has_additional_context(self) -> bool {
-        self.0 & 1 << 5 == 0
+        self.from_secure() && (!self.taken_to_secure() || self.0 & 1 << 5 == 0)
+    }
+
+    /// Armv8-M: the exception is handled in the secure world.
+    pub fn taken_to_secure(self) -> bool {
+        self.0 & 1 != 0
     }
 
     /// Armv8-M: the frame is on a secure stack.
@@ -76,12 +84,21 @@ impl ExcReturn {
         self.0 & 1 << 6 != 0
     }
 
-    /// In words: which mode, which stack, which frame.
-    pub fn describe(self) -> String {
+    /// In words: which mode, which stack, which frame; with the worlds where the core has two.
+    /// SPSEL is about the stack of the world that handles the exception.
+    pub fn describe(self, secured: bool) -> String {
         let mode = if self.to_thread_mode() { "thread" } else { "handler" };
         let stack = if self.on_process_stack() { "PSP" } else { "MSP" };
         let frame = if self.has_float_frame() { "extended (FP)" } else { "basic" };
-        format!("to {mode} mode, {frame} frame on {stack}")
+        let world = |secure| if secure { "secure" } else { "non-secure" };
+        let own = world(self.from_secure());
+        match secured {
+            true if self.from_secure() == self.taken_to_secure() => {
+                format!("to {own} {mode} mode, {frame} frame on {stack}")
+            }
+            true => format!("to {own} {mode} mode, {frame} frame on its own stack"),
+            false => format!("to {mode} mode, {frame} frame on {stack}"),
+        }
     }
 }
 
@@ -271,6 +288,23 @@ mod tests {
         }
         let fpu = ExcReturn::new(0xffff_ffed).unwrap();
         assert!(fpu.has_float_frame() && fpu.on_process_stack() && fpu.to_thread_mode());
+    }
+
+    #[test]
+    fn callee_saved_registers_are_stacked_when_secure_code_is_left() {
+        // S and ES as set, DCRS: DDI 0553 B3.18.
+        for (value, stacked) in [
+            (0xffff_fff9, false),
+            (0xffff_fff8, true),
+            (0xffff_ffd9, true),
+            (0xffff_ffb9, false),
+            (0xffff_ffbc, false),
+        ] {
+            assert_eq!(ExcReturn::new(value).unwrap().has_additional_context(), stacked);
+        }
+        let word = |value: u32| ExcReturn::new(value).unwrap().describe(true);
+        assert_eq!(word(0xffff_fff9), "to secure thread mode, basic frame on MSP");
+        assert_eq!(word(0xffff_ffb1), "to non-secure handler mode, basic frame on its own stack");
     }
 
     #[test]

@@ -48,7 +48,7 @@ const fn row(
 }
 
 use FaultKind::{Bus, Hard, MemManage, Secure, Status, Usage};
-use system::{CFSR, DFSR, HFSR, SFSR, SHCSR};
+use system::{CFSR, CFSR_NS, DFSR, HFSR, SFSR, SHCSR};
 
 /// All bits that have a meaning, by register and bit number.
 pub const FAULT_BITS: &[FaultBit] = &[
@@ -124,17 +124,25 @@ pub const FAULT_BITS: &[FaultBit] = &[
     row(SFSR, 7, "LSERR", Secure, "error in the lazy floating-point state"),
 ];
 
-/// Every bit that is set in the captured fault status registers, in the order of the table.
-pub fn set_bits(state: &SystemState) -> Vec<&'static FaultBit> {
-    FAULT_BITS
-        .iter()
-        .filter(|row| state.get(row.register).is_some_and(|value| value >> row.bit & 1 == 1))
-        .collect()
+/// Every bit that is set in the captured fault status registers, in the order of the table; those of
+/// the non-secure bank as `CFSR_NS`.
+pub fn set_bits(state: &SystemState) -> Vec<FaultBit> {
+    let banks = |row: &FaultBit| {
+        let twin = (row.register == CFSR).then_some(FaultBit { register: CFSR_NS, ..*row });
+        [Some(*row), twin].into_iter().flatten()
+    };
+    let is_set =
+        |row: &FaultBit| state.get(row.register).is_some_and(|value| value >> row.bit & 1 == 1);
+    FAULT_BITS.iter().flat_map(banks).filter(is_set).collect()
 }
 
-/// Whether the bit called `name` of `register` is set.
+/// Whether the bit called `name` of `register` is set, in either bank.
 pub fn is_set(state: &SystemState, register: SystemRegister, name: &str) -> bool {
-    set_bits(state).iter().any(|bit| bit.register == register && bit.name == name)
+    let is_meant = |bit: &FaultBit| {
+        bit.name == name
+            && (bit.register == register || (register == CFSR && bit.register == CFSR_NS))
+    };
+    set_bits(state).iter().any(is_meant)
 }
 
 /// The address of the faulting access with the register it was read from, when one is marked
@@ -142,11 +150,14 @@ pub fn is_set(state: &SystemState, register: SystemRegister, name: &str) -> bool
 pub fn fault_address(state: &SystemState) -> Option<(SystemRegister, u32)> {
     let valid = [
         (CFSR, "MMARVALID", system::MMFAR),
+        (CFSR_NS, "MMARVALID", system::MMFAR_NS),
         (CFSR, "BFARVALID", system::BFAR),
         (SFSR, "SFARVALID", system::SFAR),
     ];
+    let bits = set_bits(state);
+    let is_set = |register, name| bits.iter().any(|b| b.register == register && b.name == name);
     valid.into_iter().find_map(|(status, bit, address)| {
-        is_set(state, status, bit).then(|| state.get(address).map(|value| (address, value)))?
+        is_set(status, bit).then(|| state.get(address).map(|value| (address, value)))?
     })
 }
 
@@ -168,7 +179,7 @@ mod tests {
     fn every_row_is_reported_alone_and_only_once() {
         for (index, row) in FAULT_BITS.iter().enumerate() {
             let alone = set_bits(&state(&[(row.register, 1 << row.bit)]));
-            assert_eq!(alone, [row], "{}", row.name);
+            assert_eq!(alone, [*row], "{}", row.name);
             let twin = FAULT_BITS[..index]
                 .iter()
                 .any(|other| (other.register, other.bit) == (row.register, row.bit));
@@ -180,6 +191,16 @@ mod tests {
     fn all_bits_at_once_are_all_reported() {
         let all = [CFSR, HFSR, DFSR, SHCSR, SFSR].map(|register| (register, u32::MAX));
         assert_eq!(set_bits(&state(&all)).len(), FAULT_BITS.len());
+    }
+
+    #[test]
+    fn bits_of_the_non_secure_bank_count_as_well() {
+        let state = state(&[(CFSR, 0), (CFSR_NS, 0x82), (system::MMFAR_NS, 0x2820_0000)]);
+        let names: Vec<_> =
+            set_bits(&state).iter().map(|bit| (bit.register.name, bit.name)).collect();
+        assert_eq!(names, [("CFSR_NS", "DACCVIOL"), ("CFSR_NS", "MMARVALID")]);
+        assert!(is_set(&state, CFSR, "DACCVIOL"));
+        assert_eq!(fault_address(&state), Some((system::MMFAR_NS, 0x2820_0000)));
     }
 
     #[test]

@@ -20,4 +20,5 @@ pub mod interrupts;
 pub mod mpu;
 #[allow(clippy::arithmetic_side_effects)]
 pub mod prologue;
+pub mod security;
 pub mod system;

@@ -54,10 +54,16 @@ pub const FPCCR: SystemRegister = register("FPCCR", 0xe000_ef34);
 /// Floating-point context address. DDI 0403E B3.2.22.
 pub const FPCAR: SystemRegister = register("FPCAR", 0xe000_ef38);
 
+/// CFSR of the non-secure world, as secure code sees it: MemManage and UsageFault are banked.
+/// DDI 0553 D1.2.
+pub const CFSR_NS: SystemRegister = register("CFSR_NS", 0xe002_ed28);
+/// MMFAR of the non-secure world.
+pub const MMFAR_NS: SystemRegister = register("MMFAR_NS", 0xe002_ed34);
+
 /// The registers that a report lists, in the order in which people read them.
-pub const REPORTED: [SystemRegister; 18] = [
-    CFSR, HFSR, DFSR, MMFAR, BFAR, AFSR, SHCSR, SFSR, SFAR, ICSR, VTOR, AIRCR, CCR, CPACR, FPCCR,
-    FPCAR, DHCSR, CPUID,
+pub const REPORTED: [SystemRegister; 20] = [
+    CFSR, HFSR, DFSR, MMFAR, BFAR, AFSR, SHCSR, SFSR, SFAR, CFSR_NS, MMFAR_NS, ICSR, VTOR, AIRCR,
+    CCR, CPACR, FPCCR, FPCAR, DHCSR, CPUID,
 ];
 
 /// Armv6-M, Armv7-M, Armv8-M: decides which registers exist and how frames are laid out.
@@ -121,7 +127,7 @@ impl SystemState {
             Some(a) if !a.has_fault_status() => {
                 [ICSR, VTOR, AIRCR, CCR, SHCSR, DFSR, DHCSR, CPUID].contains(register)
             }
-            Some(Architecture::V7M) => ![SFSR, SFAR].contains(register),
+            Some(Architecture::V7M) => ![SFSR, SFAR, CFSR_NS, MMFAR_NS].contains(register),
             _ => true,
         };
         let values = REPORTED

@@ -122,7 +122,8 @@ fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
     };
     let lead = format!("  #{:<3}", frame.index);
     let pc = if frame.inlined { "  inlined ".to_string() } else { frame.pc.to_string() };
-    let image = frame.image.as_ref().map_or(String::new(), |image| format!(" [{image}]"));
+    let whose: Vec<&str> = frame.image.iter().chain(&frame.world).map(String::as_str).collect();
+    let image = if whose.is_empty() { String::new() } else { format!(" [{}]", whose.join(", ")) };
     let doubt = doubt(frame);
     let text = format!("{pc} {function} ({}){place}{image}{doubt}", arguments.join(", "));
     page.wrapped(&lead, Ink::Plain, &text);

@@ -4,7 +4,7 @@
 //! The report is read as JSON, by the names that are its contract.
 
 mod differences;
-mod frames;
+pub(crate) mod frames;
 mod values;
 
 pub(crate) use differences::Differences;

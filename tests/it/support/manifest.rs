@@ -107,7 +107,7 @@ pub(crate) fn images() -> Vec<String> {
 }
 
 /// The tables `[[name]]` of the file at `path`, with what follows as `[name.key]` under `key`.
-fn tables(path: &str, name: &str) -> Vec<Table> {
+pub(crate) fn tables(path: &str, name: &str) -> Vec<Table> {
     let text = fs::read_to_string(file(path)).expect("the manifest of the fixtures");
     let (start, within) = (format!("[[{name}]]"), format!("[{name}."));
     let mut found: Vec<Table> = Vec::new();

@@ -16,6 +16,7 @@ fn offsets_at_the_ends_of_the_number_range_wrap() {
         memory: &memory,
         symbols: &symbols,
         system: &system,
+        secured: false,
         float: FloatContext::default(),
         outermost: &[],
         thread_stack: None,
@@ -24,8 +25,7 @@ fn offsets_at_the_ends_of_the_number_range_wrap() {
     };
     let registers: RegisterSet = [(Register::SP, 0x20)].into_iter().collect();
     let pc = CodeAddress::Instruction(Address(0x100));
-    let frame =
-        UnwoundFrame { pc, registers, cfa: None, found_by: FoundBy::Registers, remark: None };
+    let frame = UnwoundFrame::new(pc, registers, FoundBy::Registers);
     for offset in [i64::MAX, i64::MIN, -1, 4] {
         // d8 and LR, counted from CFA; CFA from SP.
         let rules = vec![
