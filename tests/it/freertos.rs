@@ -95,11 +95,53 @@ fn waits(case: &Case) -> Vec<(&'static str, String)> {
 
 #[test]
 fn deadlock_of_tasks_is_found() {
-    let cases = manifest::freertos_cases();
-    let case = cases.iter().find(|case| case.id() == "mps2-an385-Og-deadlock").unwrap();
-    let qemu = Qemu::at_stop(case).unwrap();
-    let report = capture_and_analyze(&qemu, case, &Folder::new()).unwrap();
+    let report = explained("mps2-an385-Og-deadlock");
     let circle = array(&report["deadlocks"]);
     assert_eq!(circle.len(), 1);
     assert_eq!(array(&circle[0]).len(), 2);
+}
+
+/// The report of one case.
+fn explained(id: &str) -> Value {
+    let cases = manifest::freertos_cases();
+    let case = cases.iter().find(|case| case.id() == id).unwrap();
+    let qemu = Qemu::at_stop(case).unwrap();
+    capture_and_analyze(&qemu, case, &Folder::new()).unwrap()
+}
+
+#[test]
+fn heap_is_counted_and_its_blocks_are_those_of_tasks() {
+    for board in ["mps2-an385", "mps2-an386", "mps2-an505"] {
+        let report = explained(&format!("{board}-Og-none"));
+        let heap = &report["heap"][0];
+        assert_eq!(heap["name"], "ucHeap");
+        let number = |key: &str| heap[key].as_u64().unwrap();
+        // Each block has a header of 8 bytes, and nothing was freed: one block is left.
+        let total = number("used") + 8 * number("blocks") + number("free") + 8;
+        assert_eq!(total, number("size"), "{board}");
+        assert_eq!(number("free"), number("largest_free"), "{board}");
+        let held = |name: &str| {
+            let blocks = array(&heap["largest_blocks"]);
+            blocks.iter().any(|block| block["held_by"] == name && block["size"] == 640)
+        };
+        assert!(held("stack of sensor"), "{board}: {}", heap["largest_blocks"]);
+        assert_eq!(array(&heap["corruption"]).len(), 0);
+    }
+}
+
+#[test]
+fn overrun_block_is_named_by_its_holder() {
+    for board in ["mps2-an385", "mps2-an386", "mps2-an505"] {
+        let report = explained(&format!("{board}-Og-corrupt"));
+        let text = report["heap"][0]["corruption"][0]["text"].as_str().unwrap_or("none");
+        let expected = "held by leaked[0], may have been overrun";
+        assert!(text.contains("has the size 0x41414141") && text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn stack_overflow_into_the_heap_is_not_blamed_on_the_block_before() {
+    let report = explained("mps2-an385-Og-neighbour");
+    let text = report["heap"][0]["corruption"][0]["text"].as_str().unwrap_or("none");
+    assert!(text.ends_with("; the stack of parser, which overflowed, begins above it"), "{text}");
 }

@@ -3,6 +3,7 @@
 //! Where structures keep their members comes from the DWARF of the very ELF, so that any
 //! FreeRTOSConfig.h works; see [`layout`].
 
+mod heap;
 mod layout;
 mod lists;
 mod saved;
@@ -10,7 +11,7 @@ mod stack;
 mod task;
 mod wait;
 
-use super::{FatalReason, Kernel, KernelState, Remark, Thread};
+use super::{FatalReason, Heap, Kernel, KernelState, Remark, Thread};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 use layout::{Layout, Variable, variable};
@@ -85,6 +86,11 @@ impl Kernel for FreeRtos {
 
     fn outermost(&self) -> &'static [&'static str] {
         OUTERMOST
+    }
+
+    fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
+        let tasks = read(memory, symbols).threads;
+        heap::list(memory, symbols, &tasks).into_iter().collect()
     }
 
     fn fatal_function(&self, name: &str) -> Option<FatalReason> {
