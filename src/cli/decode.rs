@@ -26,6 +26,11 @@ use crate::wire::{self, Decoder, Found, MessageKind, Received};
 /// Bytes of standard input that are read.
 const MAX_INPUT: u64 = 1 << 30;
 
+/// Bytes that the messages of one file may unpack to in all.
+const MAX_UNPACKED: usize = 1 << 30;
+/// Coredumps of one file that are explained.
+const MAX_COREDUMPS: usize = 64;
+
 /// Print every message that a device sent: reboots, traces, metrics, logs, recordings, coredumps.
 ///
 /// Reads chunks as `MC:` lines in a console log with anything around them, as lines of hex or
@@ -77,6 +82,7 @@ impl DecodeArgs {
             context,
             coredumps: HashMap::new(),
             written: 0,
+            unpacked: 0,
             incomplete: false,
             printed: false,
         };
@@ -116,6 +122,7 @@ struct Printer<'a, 'c> {
     /// The chunk of each coredump, by a hash of its contents: devices send one until it is answered.
     coredumps: HashMap<u64, usize>,
     written: usize,
+    unpacked: usize,
     incomplete: bool,
     printed: bool,
 }
@@ -131,24 +138,34 @@ impl Printer<'_, '_> {
                 };
                 self.print(problem(last, "chunks_lost", format!("{chunks}{text}")))
             }
-            Found::Message { chunk, message } => match wire::Message::parse(&message.bytes) {
-                Err(error) => self.print(problem(chunk, "message_damaged", error.to_string())),
-                Ok(parsed) if parsed.kind == MessageKind::Coredump => {
-                    let told = self.coredump(chunk, &message, &parsed)?;
-                    self.print(told)
-                }
-                Ok(parsed) => {
-                    for mut told in self.firmware.describe(chunk, &parsed) {
-                        if let Content::Recording(recording) = &mut told.content {
-                            let data = hex::decode(recording.data.as_bytes()).unwrap_or_default();
-                            recording.file = self.extract("recording", &data)?;
-                        }
-                        self.print(told)?;
-                    }
-                    Ok(())
-                }
-            },
+            Found::Message { chunk, message } => self.message(chunk, &message),
         }
+    }
+
+    fn message(&mut self, chunk: usize, message: &Received) -> anyhow::Result<()> {
+        if self.unpacked >= MAX_UNPACKED {
+            let text = "the messages before it hold more than any device does";
+            return self.print(problem(chunk, "message_left_out", text.to_string()));
+        }
+        let parsed = match wire::Message::parse(&message.bytes) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                return self.print(problem(chunk, "message_damaged", error.to_string()));
+            }
+        };
+        self.unpacked = self.unpacked.saturating_add(parsed.payload.len());
+        if parsed.kind == MessageKind::Coredump {
+            let told = self.coredump(chunk, message, &parsed)?;
+            return self.print(told);
+        }
+        for mut told in self.firmware.describe(chunk, &parsed) {
+            if let Content::Recording(recording) = &mut told.content {
+                let data = hex::decode(recording.data.as_bytes()).unwrap_or_default();
+                recording.file = self.extract("recording", &data)?;
+            }
+            self.print(told)?;
+        }
+        Ok(())
     }
 
     fn coredump(
@@ -178,10 +195,15 @@ impl Printer<'_, '_> {
             }
             None => {
                 coredump.file = self.extract("coredump", payload)?;
-                match self.explain(payload, &mut notes) {
-                    Ok(report) => coredump.report = Some(Box::new(report)),
-                    Err(error) => {
-                        notes.add(Severity::Error, "coredump_unreadable", error.to_string());
+                if self.coredumps.len() > MAX_COREDUMPS {
+                    let text = format!("only the first {MAX_COREDUMPS} coredumps are explained");
+                    notes.add(Severity::Warning, "coredump_left_out", text);
+                } else {
+                    match self.explain(payload, &mut notes) {
+                        Ok(report) => coredump.report = Some(Box::new(report)),
+                        Err(error) => {
+                            notes.add(Severity::Error, "coredump_unreadable", error.to_string());
+                        }
                     }
                 }
             }

@@ -45,10 +45,10 @@ impl Search {
     fn take(&mut self, found: Found) {
         let Found::Message { message, .. } = found else { return };
         self.messages = self.messages.saturating_add(1);
-        let kind = Message::parse(&message.bytes).map(|parsed| parsed.kind);
+        let kind = MessageKind::of(&message.bytes);
         // A device sends a coredump again until it is answered.
         let known = self.best.as_ref().is_some_and(|best| best.bytes == message.bytes);
-        if kind != Ok(MessageKind::Coredump) || known {
+        if kind != Some(MessageKind::Coredump) || known {
             return;
         }
         self.coredumps = self.coredumps.saturating_add(1);

@@ -13,11 +13,11 @@ pub const HEARTBEAT: &str = "heartbeat";
 /// Bytes of one record of the table of metrics.
 const METRIC_RECORD: usize = 24;
 /// Metrics beyond this number are not taken.
-const MAX_METRICS: usize = 1 << 14;
+const MAX_METRICS: usize = 1 << 12;
 /// `LOGf` in memory, then version 1: how the section of log formats begins.
 const LOG_FORMATS: &[u8] = b"LOGf\x01";
 /// Format strings are not longer, in bytes.
-const MAX_FORMAT: usize = 4096;
+const MAX_FORMAT: usize = 1024;
 
 /// Names by number.
 pub type Names = BTreeMap<i64, String>;

@@ -54,7 +54,7 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// The kind of the message that `bytes` begin.
-    pub(super) fn of(bytes: &[u8]) -> Option<MessageKind> {
+    pub fn of(bytes: &[u8]) -> Option<MessageKind> {
         bytes.first().map(|header| MessageKind::from_number(header & KIND))
     }
 

@@ -9,7 +9,7 @@ use crate::symbols::{SymbolFile, TypeKind};
 use crate::wire::{Dictionary, MetricKey, Names};
 
 /// Bytes of the table of metrics that are read.
-const MAX_TABLE: usize = 1 << 19;
+const MAX_TABLE: usize = 1 << 17;
 /// Names of one sort that are taken.
 const MAX_NAMES: usize = 1 << 16;
 /// Bytes of a name.

@@ -202,9 +202,12 @@ fn utc(seconds: u64) -> String {
 }
 
 /// Year, month and day of the day that is so many after 1970-01-01; `None` beyond the year 9999.
-fn date(mut days: u64) -> Option<(u64, u64, u64)> {
-    let mut year = 1970_u64;
-    loop {
+fn date(days: u64) -> Option<(u64, u64, u64)> {
+    // The calendar repeats after 400 years.
+    let cycles = days.checked_div(146_097)?;
+    let mut days = days.checked_rem(146_097)?;
+    let mut year = cycles.checked_mul(400)?.checked_add(1970)?;
+    while year <= 9999 {
         let leap =
             year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let of_year = if leap { 366 } else { 365 };
@@ -219,8 +222,9 @@ fn date(mut days: u64) -> Option<(u64, u64, u64)> {
             }
         }
         days = days.checked_sub(of_year)?;
-        year = year.checked_add(1).filter(|year| *year <= 9999)?;
+        year = year.checked_add(1)?;
     }
+    None
 }
 
 #[cfg(test)]
@@ -255,7 +259,9 @@ mod tests {
         assert_eq!(utc(1_709_210_096), "2024-02-29 12:34:56 UTC");
         assert_eq!(utc(1_735_689_599), "2024-12-31 23:59:59 UTC");
         assert_eq!(utc(4_102_444_800), "2100-01-01 00:00:00 UTC");
+        assert_eq!(utc(16_725_225_599), "2499-12-31 23:59:59 UTC");
         assert_eq!(utc(253_402_300_799), "9999-12-31 23:59:59 UTC");
+        assert_eq!(utc(253_402_300_800), "253402300800 s after 1970");
         assert_eq!(utc(u64::MAX), format!("{} s after 1970", u64::MAX));
     }
 
