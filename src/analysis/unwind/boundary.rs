@@ -246,13 +246,18 @@ fn recover(
         |at: &Address| is_frame(*at, exc_return, environment) && !is_thread_start(*at, environment);
     let pointers: Vec<Address> = pointers.into_iter().map(Address).collect();
     // One huge frame may have left the stack far behind: any frame the handler points at will do.
-    // A stack limit does not let it: what lies elsewhere then is left from earlier.
+    // A stack limit does not let it: what lies elsewhere then is left from earlier. And what an
+    // interrupted handler keeps may point into the stacks of other threads.
     let limited = near.is_some() && is_set(environment.system, CFSR, "STKOF");
-    let pointed = pointers
-        .iter()
-        .find(|at| is_near(at) && fits(at))
-        .or_else(|| pointers.iter().find(|at| !limited && elsewhere(**at) && fits(at)));
-    if let Some(at) = pointed {
+    let far = || {
+        let mut far = pointers.iter().filter(|_| !limited && inner.is_empty());
+        far.find(|at| elsewhere(**at) && fits(at))
+    };
+    // Below a stack may be that of another thread, with its own frame.
+    let is_inside = |at: &Address| stack.is_some_and(|stack| stack.contains(*at));
+    let mut close = pointers.iter().filter(|at| is_near(at) && fits(at));
+    let pointed = close.clone().find(|at| is_inside(at)).or_else(|| close.next());
+    if let Some(at) = pointed.or_else(far) {
         return Ok(remark(*at, "the handler's own stack"));
     }
     let near = near.filter(|stack| stack.size() <= THREAD_STACK_LIMIT).ok_or_else(|| {
@@ -279,7 +284,8 @@ fn recover(
     let pushed =
         !["MSTKERR", "STKERR", "STKOF"].iter().any(|bit| is_set(environment.system, CFSR, bit));
     candidates()
-        .next()
+        .find(is_inside)
+        .or_else(|| candidates().next())
         .filter(|_| pushed)
         .map(|at| remark(at, "the current thread's stack"))
         .ok_or_else(|| format!("{name} is not in the dump and no exception frame was found"))

@@ -12,7 +12,7 @@ mod worlds;
 pub use step::{FoundBy, dwarf_register};
 
 use crate::arch::cortex_m::exception::{Code, ExcReturn, FloatContext};
-use crate::arch::cortex_m::prologue::follows_call;
+use crate::arch::cortex_m::prologue::{call_register, follows_call};
 use crate::arch::cortex_m::security::World;
 use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
@@ -63,6 +63,10 @@ impl Code for Environment<'_, '_> {
     fn is_return(&self, value: u32) -> bool {
         let after = Address(value).without_thumb_bit();
         self.is_return_address(value) && follows_call(self.memory, after)
+    }
+
+    fn call_register(&self, value: u32) -> Option<u8> {
+        call_register(self.memory, Address(value).without_thumb_bit())
     }
 }
 

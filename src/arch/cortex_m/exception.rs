@@ -229,11 +229,19 @@ impl ExceptionFrame {
         let get = |register| self.registers.get(register).unwrap_or(0);
         let (pc, lr, xpsr) = (get(Register::PC), get(Register::LR), get(Register::XPSR));
         let runs = xpsr & XPSR_THUMB != 0 && code.is_code(Address(pc));
-        let was_called = (xpsr | pc) != 0 && code.is_return(lr);
+        let was_called = code.is_return(lr) && ((xpsr | pc) != 0 || self.called_null(lr, code));
         // Behind an SVC that does not return there may be data.
         let svc = pc.checked_sub(2).map(Address);
         let behind_svc = xpsr & XPSR_THUMB != 0 && svc.is_some_and(|svc| code.is_code(svc));
         self.is_shaped(exc_return) && pc & 1 == 0 && (runs || behind_svc || was_called)
+    }
+
+    /// A null function pointer leaves a frame with zeros for PC and, without flags, for xPSR. Zeros
+    /// behind a saved return address are common: the call has to be one through a register, and
+    /// this register null.
+    fn called_null(&self, lr: u32, code: &dyn Code) -> bool {
+        let register = code.call_register(lr).filter(|register| matches!(register, 0..=3 | 12));
+        register.is_some_and(|register| matches!(self.registers.core(register), Some(0 | 1)))
     }
 }
 
@@ -243,6 +251,8 @@ pub trait Code {
     fn is_code(&self, address: Address) -> bool;
     /// Whether `value`, with the Thumb bit, is an address behind a call.
     fn is_return(&self, value: u32) -> bool;
+    /// The register of the BLX that `value`, with the Thumb bit, is an address behind.
+    fn call_register(&self, value: u32) -> Option<u8>;
 }
 
 fn set(registers: &mut RegisterSet, register: Option<Register>, value: Option<u32>) {

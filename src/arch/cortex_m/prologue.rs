@@ -136,12 +136,17 @@ fn is_return(first: u16, second: u16) -> bool {
 /// BL, or BLX with a register.
 pub fn follows_call(memory: &dyn Memory, return_address: Address) -> bool {
     let word = |back: u32| memory.read_u16(return_address.checked_sub(back)?).ok();
-    let blx = word(2).is_some_and(|code| code & 0xff87 == 0x4780);
     let bl = || {
         word(4).is_some_and(|code| code & 0xf800 == 0xf000)
             && word(2).is_some_and(|code| code & 0xd000 == 0xd000)
     };
-    blx || bl()
+    call_register(memory, return_address).is_some() || bl()
+}
+
+/// The register of the BLX just before `return_address` (Thumb bit clear). DDI 0403E A7.7.19.
+pub fn call_register(memory: &dyn Memory, return_address: Address) -> Option<u8> {
+    let code = memory.read_u16(return_address.checked_sub(2)?).ok()?;
+    (code & 0xff87 == 0x4780).then_some((code >> 3 & 0xf) as u8)
 }
 
 /// Where the BL just before `return_address` (Thumb bit clear) leads to; `None` when there is
@@ -210,6 +215,8 @@ mod tests {
         assert_eq!(call_target(&code(&[0xf7ff, 0xfff6]), Address(0x104)), Some(Address(0xf0)));
         assert_eq!(call_target(&code(&[0xf001, 0xf87e]), Address(0x104)), Some(Address(0x1200)));
         assert_eq!(call_target(&code(&[0xbf00, 0x4798]), Address(0x104)), None);
+        assert_eq!(call_register(&code(&[0xbf00, 0x4798]), Address(0x104)), Some(3));
+        assert_eq!(call_register(&code(&[0xbf00, 0x4718]), Address(0x104)), None);
     }
 
     #[test]
