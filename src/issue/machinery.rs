@@ -41,6 +41,18 @@ const FATAL_PATH: &[&str] = &[
     "prvTaskExitError",
 ];
 
+/// What finds a stack overflow after the fact, in whatever ran then.
+const STACK_CHECKS: &[&str] = &["z_check_stack_sentinel", "_check_stack_sentinel"];
+
+/// What the compiler calls when a function has overwritten the word behind its local variables.
+const CANARY: &[&str] = &["__stack_chk_fail", "_StackCheckHandler"];
+
+/// Words of function names, by their usual abbreviations, that stand for a watchdog.
+const WATCHDOG: &[&str] = &["watchdog", "wdt", "wdog", "wdg", "wwdg", "iwdg", "wwdt"];
+
+/// Words that feed a watchdog, which is what a handler does that is not the watchdog's own.
+const FEEDS: &[&str] = &["feed", "kick", "reload", "refresh", "pat", "setup", "init"];
+
 /// Whether `function` is what a failed assertion calls.
 pub fn is_assert(function: &str) -> bool {
     ASSERT.contains(&function)
@@ -59,4 +71,36 @@ pub fn is_fatal_path(function: &str) -> bool {
 /// Whether `function` is any of these.
 pub fn is_machinery(function: &str) -> bool {
     is_assert(function) || is_panic(function) || is_fatal_path(function)
+}
+
+/// Whether `function` looks for overflowed stacks: what called it is not the one that overflowed.
+pub fn is_stack_check(function: &str) -> bool {
+    STACK_CHECKS.contains(&function)
+}
+
+/// Whether `function` is called when a stack canary was overwritten.
+pub fn is_canary(function: &str) -> bool {
+    CANARY.contains(&function)
+}
+
+/// Whether `function` is, by its name, what handles a watchdog that ran out.
+pub fn is_watchdog(function: &str) -> bool {
+    let name = function.to_ascii_lowercase();
+    let has = |words: &[&str]| name.split('_').any(|part| words.contains(&part));
+    (has(WATCHDOG) || name.contains("watchdog")) && !has(FEEDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watchdogs_are_told_by_a_word_of_the_name() {
+        for name in ["wdt_isr", "WWDG_IRQHandler", "task_wdt_trigger", "softwareWatchdogExpired"] {
+            assert!(is_watchdog(name), "{name}");
+        }
+        for name in ["wdt_feed", "task_wdt_init", "bandwidth_isr", "SysTick_Handler"] {
+            assert!(!is_watchdog(name), "{name}");
+        }
+    }
 }

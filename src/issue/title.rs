@@ -1,6 +1,6 @@
 //! The title of a crash, as a person would say it.
 
-use super::is_machinery;
+use super::{is_machinery, is_stack_check};
 use crate::report::{Category, Frame, Report, Thread};
 
 /// `Mem Fault at compute_fft [Stack Overflow in accel-workq]`, `Hard Fault at 0x0badcafe`,
@@ -56,7 +56,8 @@ fn kind(report: &Report) -> &'static str {
 /// The innermost function that is the user's business, else the address.
 fn place(thread: &Thread) -> Option<String> {
     let first = thread.frames.first()?;
-    let named = |frame: &&Frame| frame.function.as_deref().is_some_and(|name| !is_machinery(name));
+    let passes = |name: &str| is_machinery(name) || is_stack_check(name);
+    let named = |frame: &&Frame| frame.function.as_deref().is_some_and(|name| !passes(name));
     // A jump to nowhere has no function: its address says most.
     if first.function.is_none() {
         return Some(first.pc.to_string());

@@ -4,11 +4,13 @@
 //! that sees something names the cause. Rules that explain the origin (a stack that overflowed)
 //! come before those that only read what hardware says about the symptom.
 
+mod place;
 mod secure;
 mod software;
 mod stack;
 mod status;
 mod told;
+mod watchdog;
 
 pub(super) use software::is_fatal;
 
@@ -99,9 +101,11 @@ pub(super) fn fatal_reason(
 
 /// Explains the crash; there is always an answer, and it says how sure it is.
 pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
-    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 7] = [
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 9] = [
         status::lockup,
+        stack::canary,
         stack::overflow,
+        watchdog::expired,
         status::double_fault,
         software::panic_or_assert,
         told::by_reboot_reason,
@@ -190,6 +194,22 @@ impl Scene<'_, '_> {
             Some((symbol, 0)) => symbol.name.to_string(),
             Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
             None => address.to_string(),
+        }
+    }
+
+    /// ` in poll (sensor.c:12)`: the innermost function to be named, else the address.
+    fn at(&self, context: &Context) -> String {
+        let pc = || context.frames.first().map(|frame| frame.pc.address().to_string());
+        let place = self.blamed(context).map(|place| place.to_string()).or_else(pc);
+        place.map_or(String::new(), |place| format!(" in {place}"))
+    }
+
+    /// `thread x` or `the SysTick handler`.
+    fn runner(&self, context: &Context) -> String {
+        match (context.exception, self.current_thread()) {
+            (0, Some(thread)) if !thread.name.is_empty() => format!("thread {}", thread.name),
+            (0, _) => "a thread".into(),
+            (number, _) => format!("the {} handler", exception::name(number)),
         }
     }
 

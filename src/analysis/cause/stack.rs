@@ -1,19 +1,42 @@
 //! Stack overflow, by every trace it leaves.
 
 use super::status::register_evidence;
-use super::{Finding, Scene};
-use crate::analysis::describe::{GUARD_REACH, guard_of};
+use super::{Context, Finding, Scene};
+use crate::analysis::describe::{GUARD_REACH, NULL_PAGE, guard_of};
 use crate::arch::cortex_m::fault::fault_address;
 use crate::arch::cortex_m::instruction::Instruction;
 use crate::base::{Address, AddressRange};
+use crate::issue::is_canary;
 use crate::report::{Category, Confidence};
 use crate::rtos::{FatalReason, Thread};
 use crate::snapshot::Register;
 
+/// A function wrote past the end of one of its local variables: the stack itself was large enough.
+pub(super) fn canary(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let context = scene.crash_context()?;
+    let functions = scene.functions(context);
+    let noticed = functions.iter().find(|place| is_canary(&place.function))?;
+    let (at, whereabouts) = (scene.at(context), scene.whereabouts());
+    let text = format!("A local variable was written past its end{at}{whereabouts}");
+    let found = Finding::new(Category::Panic, Confidence::Certain, text);
+    Some(found.titled("Stack Canary").because(format!(
+        "{} is in the backtrace: the canary behind the local variables was overwritten",
+        noticed.function
+    )))
+}
+
 /// A stack that was too small, of the thread that crashed or of another.
 pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 6] =
-        [by_limit, by_pointer, by_guard, by_stacking, by_kernel, by_sentinel];
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 8] = [
+        by_handlers,
+        by_limit,
+        by_pointer,
+        by_guard,
+        by_stacking,
+        by_kernel,
+        by_sentinel,
+        by_neighbour,
+    ];
     let found = rules.iter().find_map(|rule| rule(scene))?;
     Some(register_evidence(scene).into_iter().fold(found, Finding::because))
 }
@@ -38,6 +61,39 @@ fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Fin
         found = found.because("all of it was in use");
     }
     found
+}
+
+/// Lowest stack pointer of the exception handlers is below the stack that they share.
+fn by_handlers(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crash_context()?;
+    let stack = scene.kernel?.handler_stack?;
+    let handlers = scene.contexts.iter().filter(|context| context.exception != 0);
+    let sp = |context: &Context| context.frames.first()?.registers.sp();
+    let lowest = Address(handlers.filter_map(sp).min()?);
+    let below = stack.start().0.checked_sub(lowest.0).filter(|below| *below > 0)?;
+    // A pointer far away is corrupted, not overflowed.
+    if u64::from(below) > stack.size().max(4096) {
+        return None;
+    }
+    let deepest = scene.contexts.iter().rfind(|context| {
+        context.exception != 0 && sp(context).is_some_and(|sp| sp < stack.start().0)
+    })?;
+    let text = format!(
+        "Stack overflow of the exception handlers: SP {lowest} is {below} bytes below their stack, \
+         which was left{} in {}",
+        scene.at(deepest),
+        scene.runner(deepest)
+    );
+    let found = Finding::new(Category::StackOverflow, Confidence::Certain, text);
+    let mut found = found.titled("Interrupt Stack Overflow");
+    found = found.because(format!("the stack is {} bytes at {stack}", stack.size()));
+    let symbol = scene.environment.symbols.symbol_at(lowest);
+    Some(match symbol {
+        Some((symbol, _)) => {
+            found.because(format!("{} lies below it and was overwritten", symbol.name))
+        }
+        None => found,
+    })
 }
 
 /// Armv8-M: PSPLIM or MSPLIM was reached.
@@ -161,4 +217,59 @@ fn by_sentinel(scene: &Scene<'_, '_>) -> Option<Finding> {
     let start = thread.stack?.start();
     let what = format!("the sentinel word at {start} was overwritten");
     Some(finding(Some(thread), Confidence::Likely, what))
+}
+
+/// Bytes of a stack that may have kept their fill although all of it was in use.
+const MISSED: u64 = 32;
+/// How far below an overflowed stack its overwritten neighbours are looked for, in words.
+const NEIGHBOURS: u32 = 128;
+
+/// The bad pointer stands right below a stack that was used up: the overflow put it there, long
+/// before it was followed.
+fn by_neighbour(scene: &Scene<'_, '_>) -> Option<Finding> {
+    let registers = scene.crash_registers()?;
+    let access = match scene.instruction() {
+        Some(Instruction::Access(access)) => registers.core(access.base),
+        Some(_) => None,
+        // Nothing is executed there: it was jumped to.
+        None => registers.pc(),
+    };
+    let pointer = access.filter(|pointer| *pointer >= NULL_PAGE)?;
+    let memory = scene.environment.memory;
+    let is_pointer = |word: u32| word & !1 == pointer & !1;
+    scene.used_up().find_map(|(thread, stack)| {
+        let words = (1..=NEIGHBOURS).filter_map(|n| stack.start().checked_sub(n.checked_mul(4)?));
+        // The guard is part of the stack's own array.
+        let own = scene.environment.symbols.symbol_at(stack.start()).map(|(own, _)| own.address);
+        let is_other = |at: &Address| {
+            let symbol = scene.environment.symbols.symbol_at(*at);
+            symbol.is_some_and(|(symbol, _)| Some(symbol.address) != own)
+        };
+        let mut below = words.take_while(|at| !scene.is_stack(*at)).filter(is_other);
+        let at = below.find(|at| memory.read_u32(*at).is_ok_and(is_pointer))?;
+        let distance = stack.start().0.saturating_sub(at.0);
+        let place = scene.place(at);
+        let what = format!(
+            "{place}, {distance} bytes below it, was overwritten, and what stood there was followed{}",
+            scene.at(scene.crash_context()?)
+        );
+        let found = finding(Some(thread), Confidence::Likely, what);
+        let pointer = Address(pointer);
+        Some(found.because(format!("{at} ({place}) holds the bad pointer {pointer}")))
+    })
+}
+
+impl Scene<'_, '_> {
+    /// Threads that have used all of their stacks, by the fill pattern.
+    pub(super) fn used_up(&self) -> impl Iterator<Item = (&Thread, AddressRange)> {
+        self.threads().iter().filter_map(|thread| {
+            let (stack, used) = (thread.stack?, u64::from(thread.high_water?));
+            (used.saturating_add(MISSED) > stack.size()).then_some((thread, stack))
+        })
+    }
+
+    fn is_stack(&self, address: Address) -> bool {
+        let stacks = self.threads().iter().filter_map(|thread| thread.stack);
+        stacks.into_iter().any(|stack| stack.contains(address))
+    }
 }

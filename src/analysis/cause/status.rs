@@ -32,11 +32,11 @@ pub(super) fn double_fault(scene: &Scene<'_, '_>) -> Option<Finding> {
     if !exception::is_fault(context.exception) || scene.crashed == Some(0) {
         return None;
     }
-    let inner = scene.blamed(context).unwrap_or_default();
+    let inner = scene.at(context);
     let outer = scene.contexts.get(scene.crashed?.checked_add(1)?);
     let first = outer.and_then(|outer| scene.blamed(outer));
     let handler = exception::name(context.exception);
-    let mut summary = format!("Double fault: the {handler} handler itself faulted in {inner}");
+    let mut summary = format!("Double fault: the {handler} handler itself faulted{inner}");
     if let Some(first) = first {
         summary.push_str(&format!(", while it handled a fault in {first}"));
     }
@@ -105,7 +105,8 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let context = scene.crash_context()?;
     let instruction = scene.instruction();
     let pc = scene.crash_pc();
-    let place = scene.blamed(context).or_else(|| pc.map(|pc| pc.to_string()));
+    let place = scene.blamed(context).map(|place| place.to_string());
+    let place = place.or_else(|| pc.map(|pc| pc.to_string()));
     let place = place.unwrap_or_else(|| "an unknown place".into());
     let whereabouts = scene.whereabouts();
     let (confidence, what) = secure::violation(scene, instruction)

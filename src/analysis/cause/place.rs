@@ -1,0 +1,67 @@
+//! Where code executed: the functions of a context, and the one to name.
+
+use super::{Context, Environment, Scene};
+use crate::arch::cortex_m::exception::Code as _;
+use crate::base::Address;
+use crate::issue::{is_machinery, is_stack_check};
+use crate::symbols::SourceLocation;
+use std::fmt;
+
+/// A function with the line that it had come to: `poll (sensor.c:12)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) function: String,
+    pub(super) line: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function)?;
+        self.line.iter().try_for_each(|line| write!(f, " ({line})"))
+    }
+}
+
+/// The functions of every frame, inlined ones included, innermost first.
+pub(super) fn functions(context: &Context, environment: &Environment<'_, '_>) -> Vec<Place> {
+    let mut places = Vec::new();
+    for frame in &context.frames {
+        let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
+        let sources = symbols.frames_at(frame.pc);
+        if sources.is_empty() {
+            let symbol = symbols.symbol_at(frame.pc.lookup());
+            let name = symbol.map(|(symbol, _)| symbol.name.to_string());
+            places.extend(name.map(|function| Place { function, line: None }));
+        }
+        places.extend(sources.into_iter().filter_map(|source| {
+            let line = source.location.as_ref().and_then(short);
+            Some(Place { function: source.function?.to_string(), line })
+        }));
+    }
+    places
+}
+
+/// `sensor.c:12`: the frames have the whole path.
+pub(super) fn short(location: &SourceLocation<'_>) -> Option<String> {
+    let file = location.file.rsplit(['/', '\\']).next()?;
+    Some(format!("{file}:{}", location.line?))
+}
+
+impl Scene<'_, '_> {
+    /// The functions of `context`, innermost first.
+    pub(super) fn functions(&self, context: &Context) -> Vec<Place> {
+        functions(context, self.environment)
+    }
+
+    /// The innermost function that is not part of the machinery of asserting and panicking.
+    pub(super) fn blamed(&self, context: &Context) -> Option<Place> {
+        let first = context.frames.first()?;
+        if !self.environment.is_code(first.pc.lookup()) {
+            let function = Address(first.registers.pc()?).to_string();
+            return Some(Place { function, line: None });
+        }
+        let places = self.functions(context);
+        let passes =
+            |place: &&Place| is_machinery(&place.function) || is_stack_check(&place.function);
+        places.iter().find(|place| !passes(place)).or_else(|| places.first()).cloned()
+    }
+}
