@@ -202,6 +202,8 @@ fn declared(type_name: &str, name: &str) -> String {
     }
     match type_name.split_once(" [") {
         Some((element, dimensions)) => format!("{element} {name}[{dimensions}"),
+        // An array of pointers.
+        None if type_name.contains("*[") => type_name.replacen("*[", &format!("*{name}["), 1),
         None if type_name.ends_with('*') => format!("{type_name}{name}"),
         None => format!("{type_name} {name}"),
     }
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(declared("uint8_t [4][3]", "buf"), "uint8_t buf[4][3]");
         assert_eq!(declared("void (*)(struct k_timer *)", "fn"), "void (*fn)(struct k_timer *)");
         assert_eq!(declared("struct x *", "next"), "struct x *next");
+        assert_eq!(declared("struct x *[4]", "slots"), "struct x *slots[4]");
         assert_eq!(declared("int", "n"), "int n");
     }
 }
