@@ -97,6 +97,10 @@ fn at_every_address_says_what_addr2line_and_gdb_say() {
         let known = ours[0].1 == *line || ours[0].1 == expected[0].1;
         assert!(known, "{}: {} for {line}", found["address"], ours[0].1);
         as_gdb += usize::from(ours[0].1 == *line);
+        if expected[0].1 == "??:?" && ours[0].1 == *line {
+            // Of many addresses at once, addr2line loses some behind a function in assembler.
+            continue;
+        }
         ours[0].1.clone_from(&expected[0].1);
         assert_eq!(&ours, expected, "{}", found["address"]);
         inlined += usize::from(ours.len() > 1);

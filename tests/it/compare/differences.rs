@@ -15,6 +15,8 @@ pub(crate) struct Differences {
     pub(crate) clobbered_left_out: usize,
     /// The dump has no floating-point registers: what only they tell may be missing.
     pub(crate) without_float: bool,
+    /// QEMU did not let GDB read the first page; the ELF has it.
+    pub(crate) first_page_refused: bool,
 }
 
 impl Differences {

@@ -106,6 +106,13 @@ pub(crate) fn images() -> Vec<String> {
     tables(MANIFEST, "elf").into_iter().filter_map(path).collect()
 }
 
+/// What the manifest says under `key` of the image at that path.
+pub(crate) fn of_image(path: &str, key: &str) -> String {
+    let table = tables(MANIFEST, "elf").into_iter().find(|table| table["path"] == path);
+    let table = table.unwrap_or_else(|| panic!("the manifest has no image `{path}`"));
+    table[key].as_str().unwrap_or_else(|| panic!("no `{key}` of {path}")).to_string()
+}
+
 /// The tables `[[name]]` of the file at `path`, with what follows as `[name.key]` under `key`.
 pub(crate) fn tables(path: &str, name: &str) -> Vec<Table> {
     let text = fs::read_to_string(file(path)).expect("the manifest of the fixtures");
@@ -137,8 +144,8 @@ pub(crate) fn tables(path: &str, name: &str) -> Vec<Table> {
 #[test]
 fn manifest_has_all_images_and_cases() {
     assert_eq!(images().len(), 15);
-    assert_eq!(cases().len(), 300);
-    assert_eq!(cases().iter().filter(|case| case.is_runnable()).count(), 246);
+    assert_eq!(cases().len(), 378);
+    assert_eq!(cases().iter().filter(|case| case.is_runnable()).count(), 316);
     let case = case("mps2-an385-Og-badpc");
     assert_eq!(case.expected()["thread"], "sensor");
     assert_eq!(case.qemu()[..3], ["qemu-system-arm", "-M", "mps2-an385"]);
