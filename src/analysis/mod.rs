@@ -25,6 +25,7 @@ mod describe;
 mod faulting;
 mod heaps;
 mod interrupts;
+mod logs;
 pub mod matching;
 pub mod messages;
 mod mpu;
@@ -142,6 +143,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         threads,
         deadlocks,
         heap: heaps,
+        logs: logs::list(core),
         globals: Vec::new(),
         interrupts: interrupts::list(core, &contexts),
         mpu,

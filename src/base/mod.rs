@@ -24,6 +24,7 @@ mod hash;
 pub mod hex;
 mod memory;
 mod parallel;
+pub mod printf;
 mod reader;
 
 pub use address::{Address, AddressRange};

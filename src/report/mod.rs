@@ -25,6 +25,7 @@ mod difference;
 mod heap;
 mod hex32;
 mod interrupts;
+mod log;
 pub mod message;
 mod mpu;
 mod text;
@@ -34,6 +35,7 @@ pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
+pub use log::LogLine;
 pub use mpu::{Mpu, MpuRegion};
 pub use text::{
     Section, Style, printable, render_difference, render_message, render_section, render_text,
@@ -70,6 +72,9 @@ pub struct Report {
     /// Heaps of the kernel and of the C library.
     #[serde(default)]
     pub heap: Vec<Heap>,
+    /// What was left of the log in memory, oldest line first.
+    #[serde(default)]
+    pub logs: Vec<LogLine>,
     /// Exceptions and interrupts; absent when nothing about them was captured.
     #[serde(default)]
     pub interrupts: Option<Interrupts>,

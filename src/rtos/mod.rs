@@ -21,10 +21,12 @@
 mod freertos;
 mod heap;
 mod holders;
+mod log;
 mod wait;
 mod zephyr;
 
 pub use heap::{Corruption, Heap, HeapBlock};
+pub use log::LogLine;
 pub use wait::{Inversion, Wait, deadlocks, inversions};
 
 use crate::base::{Address, AddressRange, Memory};
@@ -163,6 +165,11 @@ pub trait Kernel: Sync {
         _current: Option<Address>,
         _symbols: &SymbolFile<'_>,
     ) -> Vec<(Address, Vec<u8>)> {
+        Vec::new()
+    }
+
+    /// What is left of its log in memory, oldest line first.
+    fn logs(&self, _memory: &dyn Memory, _symbols: &SymbolFile<'_>) -> Vec<LogLine> {
         Vec::new()
     }
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::event::{Argument, CompactLog, MetricValue};
-use super::printf;
-use crate::base::Reader;
+
+use crate::base::{Reader, printf};
 
 /// Name of the session whose metrics are sent regularly.
 pub const HEARTBEAT: &str = "heartbeat";

@@ -3,6 +3,7 @@
 //! They are read in `parse.rs`.
 
 use super::cbor::CborError;
+pub use crate::base::printf::Argument;
 
 /// The events of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -198,22 +199,6 @@ pub struct CompactLog {
     pub arguments: Vec<Argument>,
     /// Length in bytes that was needed, when the arguments did not fit and were left out.
     pub overflow: Option<u64>,
-}
-
-/// An argument of a compact log line.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Argument {
-    /// An integer; without sign or with it, as the format says.
-    Integer {
-        /// Its value.
-        value: i128,
-        /// Whether it has 64 bits; otherwise at most 32.
-        wide: bool,
-    },
-    /// A floating-point number.
-    Float(f64),
-    /// A text.
-    Text(String),
 }
 
 /// A custom data recording.

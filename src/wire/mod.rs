@@ -30,7 +30,6 @@ mod dictionary;
 mod event;
 mod message;
 mod parse;
-mod printf;
 mod rle;
 mod stream;
 mod varint;

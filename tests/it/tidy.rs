@@ -152,6 +152,7 @@ fn schema_documents_name_every_field() {
         ("src/report/variable.rs", "docs/report-schema.md"),
         ("src/report/heap.rs", "docs/report-schema.md"),
         ("src/report/interrupts.rs", "docs/report-schema.md"),
+        ("src/report/log.rs", "docs/report-schema.md"),
         ("src/report/mpu.rs", "docs/report-schema.md"),
         ("src/report/message.rs", "docs/messages.md"),
         ("src/report/difference.rs", "docs/report-schema.md"),

@@ -3,6 +3,7 @@
 mod difference;
 mod heaps;
 mod interrupts;
+mod logs;
 mod messages;
 mod mpu;
 mod paint;
@@ -36,6 +37,7 @@ fn report_on(page: &mut Page, report: &Report) {
     fault(page, report);
     threads::overview(page, report);
     heaps::overview(page, report);
+    logs::overview(page, report);
     threads::backtraces(page, report);
     interrupts::overview(page, report);
     if page.style().full {

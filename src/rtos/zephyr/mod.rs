@@ -8,14 +8,16 @@
 mod fixture;
 mod heaps;
 mod layout;
+mod logs;
 mod objects;
+mod package;
 mod placed;
 mod reason;
 mod saved;
 mod timeouts;
 mod waits;
 
-use super::{FatalReason, Heap, Kernel, KernelState, Remark, State, Thread};
+use super::{FatalReason, Heap, Kernel, KernelState, LogLine, Remark, State, Thread};
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::RegisterSet;
 use crate::symbols::SymbolFile;
@@ -67,6 +69,10 @@ impl Kernel for Zephyr {
 
     fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
         heaps::read(memory, symbols)
+    }
+
+    fn logs(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<LogLine> {
+        logs::read(memory, symbols)
     }
 
     fn urgency(&self, priority: i32) -> i32 {

@@ -5,13 +5,74 @@
 
 use std::fmt::Write as _;
 
-use super::event::Argument;
-
 /// Widest field and longest precision.
 const MAX_WIDTH: usize = 256;
 
+/// An argument of a format.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// An integer; without sign or with it, as the format says.
+    Integer {
+        /// Its value.
+        value: i128,
+        /// Whether it has 64 bits; otherwise at most 32.
+        wide: bool,
+    },
+    /// A floating-point number.
+    Float(f64),
+    /// A text.
+    Text(String),
+}
+
+/// How an argument is passed on a 32-bit Arm (AAPCS32 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// One word.
+    Word,
+    /// Two words, aligned to eight bytes: an integer.
+    Wide,
+    /// Two words, aligned to eight bytes: a `double`.
+    Double,
+    /// A pointer to a text.
+    Text,
+}
+
+/// The arguments that `format` takes, in their order.
+pub fn slots(format: &str) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    let mut chars = format.chars();
+    while let Some(character) = chars.next() {
+        if character != '%' {
+            continue;
+        }
+        let mut longs = 0_u32;
+        for part in chars.by_ref() {
+            match part {
+                '-' | '+' | ' ' | '#' | '.' | '0'..='9' | 'h' | 'z' | 't' | 'L' => {}
+                '*' => slots.push(Slot::Word),
+                'l' => longs = longs.saturating_add(1),
+                'j' => longs = 2,
+                '%' => break,
+                's' => {
+                    slots.push(Slot::Text);
+                    break;
+                }
+                'f' | 'F' | 'e' | 'E' | 'g' | 'G' | 'a' | 'A' => {
+                    slots.push(Slot::Double);
+                    break;
+                }
+                _ => {
+                    slots.push(if longs > 1 { Slot::Wide } else { Slot::Word });
+                    break;
+                }
+            }
+        }
+    }
+    slots
+}
+
 /// `format` with `arguments` filled in.
-pub(super) fn format(format: &str, arguments: &[Argument]) -> String {
+pub fn format(format: &str, arguments: &[Argument]) -> String {
     let mut text = String::new();
     let mut arguments = arguments.iter();
     let mut rest = format;
@@ -312,6 +373,20 @@ mod tests {
         ];
         for (format, arguments, expected) in cases {
             assert_eq!(super::format(format, arguments), *expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn slots_are_those_of_the_conversions_and_of_their_widths() {
+        use Slot::{Double, Text, Wide, Word};
+        let cases: &[(&str, &[Slot])] = &[
+            ("100 %% %d%s", &[Word, Text]),
+            ("%-*.*f %08lx", &[Word, Word, Double, Word]),
+            ("%lld %ju %hhd %zu %p %c", &[Wide, Wide, Word, Word, Word, Word]),
+            ("%", &[]),
+        ];
+        for (format, expected) in cases {
+            assert_eq!(slots(format), *expected, "{format}");
         }
     }
 
