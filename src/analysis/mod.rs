@@ -22,6 +22,8 @@
 
 mod cause;
 mod describe;
+#[cfg(feature = "disasm")]
+mod disassembly;
 mod faulting;
 mod heaps;
 mod interrupts;
@@ -132,6 +134,8 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     );
     let deadlocks = waits::list(core, &mut notes);
     let threads = threads::list(&scene, snapshot, options, &mut notes);
+    #[cfg(feature = "disasm")]
+    let threads = disassembly::listed(threads, &environment);
     let mut report = Report {
         schema: SCHEMA,
         title: String::new(),

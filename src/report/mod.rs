@@ -318,6 +318,24 @@ pub struct Frame {
     pub arguments: Vec<Variable>,
     /// Local variables, innermost block first.
     pub locals: Vec<Variable>,
+    /// Instructions around the place; empty where the code is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disassembly: Vec<Instruction>,
+}
+
+/// One instruction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// Where it stands.
+    pub address: Hex32,
+    /// Its bytes in the order of memory, hex.
+    pub bytes: String,
+    /// Mnemonic and operands.
+    pub text: String,
+    /// The function that it branches to, or the constant that it loads.
+    pub remark: Option<String>,
+    /// Whether the frame stands at it; in callers it is the call.
+    pub current: bool,
 }
 
 /// A range of memory that the dump holds.

@@ -6,6 +6,8 @@
 // it gives is added to addresses modulo 2^32 and to depths with saturation.
 #[allow(clippy::arithmetic_side_effects)]
 pub mod dataflow;
+#[cfg(feature = "disasm")]
+pub mod disassembler;
 pub mod exception;
 pub mod fault;
 #[allow(clippy::arithmetic_side_effects)]

@@ -6,6 +6,8 @@ use super::variables;
 
 /// Fewer frames of a recursion are written out.
 const FEWEST_FOLDED: usize = 2;
+/// Instructions before and behind the one of the crash in the short report.
+const SHORT_LISTING: usize = 2;
 
 /// A table of all threads.
 pub(super) fn overview(page: &mut Page, report: &Report) {
@@ -71,6 +73,9 @@ fn backtrace(page: &mut Page, thread: &Thread, with_locals: bool) {
     let mut frames = thread.frames.as_slice();
     while let Some((first, rest)) = frames.split_first() {
         self::frame(page, first, with_locals);
+        if page.style().full || with_locals && first.index == 0 {
+            disassembly(page, first);
+        }
         frames = rest;
         let more = recursions(first, rest);
         if more > FEWEST_FOLDED && !page.style().full {
@@ -134,6 +139,23 @@ fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
         for variable in &frame.locals {
             variables::tree(page, variable, 8);
         }
+    }
+}
+
+/// The instructions around a frame; in the short report only the next ones.
+fn disassembly(page: &mut Page, frame: &Frame) {
+    let current = frame.disassembly.iter().position(|instruction| instruction.current);
+    for (index, instruction) in frame.disassembly.iter().enumerate() {
+        if !page.style().full
+            && current.is_none_or(|current| current.abs_diff(index) > SHORT_LISTING)
+        {
+            continue;
+        }
+        let (mark, ink) = if instruction.current { ("=>", Ink::Fault) } else { ("  ", Ink::Dim) };
+        let lead = format!("     {mark} {} ", instruction.address);
+        let remark =
+            instruction.remark.as_ref().map_or(String::new(), |text| format!("  ; {text}"));
+        page.wrapped(&lead, ink, &format!("{}{remark}", instruction.text));
     }
 }
 
