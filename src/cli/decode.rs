@@ -21,7 +21,7 @@ use crate::format;
 use crate::report::message::{Content, Coredump, Message};
 use crate::report::{Notes, Report, SCHEMA, Severity, Style, render_message};
 use crate::symbols::{ElfImage, SymbolFile};
-use crate::wire::{self, Decoder, Found, MessageKind, Received};
+use crate::wire::{self, CompactLog, Decoder, Found, MessageKind, PrintedLog, Received};
 
 /// Bytes of standard input that are read.
 const MAX_INPUT: u64 = 1 << 30;
@@ -87,7 +87,9 @@ impl DecodeArgs {
             printed: false,
         };
         let mut decoder = Decoder::new();
-        for chunk in &stream.chunks {
+        let mut logs = stream.logs.as_slice();
+        for (index, chunk) in stream.chunks.iter().enumerate() {
+            logs = printer.logs(index, logs)?;
             let found = match chunk {
                 Ok(chunk) => decoder.push(chunk),
                 Err(damaged) => decoder.skip(damaged.to_string()),
@@ -95,6 +97,7 @@ impl DecodeArgs {
             found.into_iter().try_for_each(|found| printer.take(found))?;
         }
         decoder.finish().into_iter().try_for_each(|found| printer.take(found))?;
+        printer.logs(stream.chunks.len(), logs)?;
         Ok(if self.strict && printer.incomplete { Exit::Incomplete } else { Exit::Done })
     }
 }
@@ -128,6 +131,20 @@ struct Printer<'a, 'c> {
 }
 
 impl Printer<'_, '_> {
+    /// Prints those of `logs` that stand before the chunk behind the first `chunks`; the others.
+    fn logs<'l>(
+        &mut self,
+        chunks: usize,
+        logs: &'l [PrintedLog],
+    ) -> anyhow::Result<&'l [PrintedLog]> {
+        let (now, later) = logs.split_at(logs.partition_point(|log| log.chunks_before <= chunks));
+        if !now.is_empty() {
+            let now: Vec<CompactLog> = now.iter().map(|printed| printed.log.clone()).collect();
+            self.print(self.firmware.describe_logs(chunks, &now))?;
+        }
+        Ok(later)
+    }
+
     fn take(&mut self, found: Found) -> anyhow::Result<()> {
         match found {
             Found::Problem { first, last, text } => {

@@ -141,7 +141,7 @@ pub struct Logs {
 pub struct LogLine {
     /// When, in seconds since 1970-01-01 UTC, if the device knew.
     pub captured_at: Option<u64>,
-    /// `debug`, `info`, `warning`, `error` or `unknown`.
+    /// `debug`, `info`, `warning`, `error` or `unknown`; empty when the line does not say.
     pub level: String,
     /// What it says.
     #[serde(flatten)]

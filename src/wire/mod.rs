@@ -46,7 +46,7 @@ pub use event::{
 };
 pub use message::{Message, MessageError, MessageKind};
 pub use parse::parse_events;
-pub use stream::{ChunkStream, DamagedLine, Encoding, UnknownEncoding, chunks};
+pub use stream::{ChunkStream, DamagedLine, Encoding, PrintedLog, UnknownEncoding, chunks};
 
 /// Longest message in bytes, before and after unpacking.
 pub const MAX_MESSAGE: usize = 64 << 20;

@@ -289,6 +289,16 @@ fn log_text(cbor: &mut Cbor<'_>) -> Result<Option<LogText>, CborError> {
     }
 }
 
+/// Reads a compact log line that stands alone; `None` for anything else.
+///
+/// # Errors
+/// When it is cut short or no CBOR.
+pub(super) fn parse_compact_log(bytes: &[u8]) -> Result<Option<CompactLog>, CborError> {
+    let mut cbor = Cbor::new(bytes);
+    let log = compact_log(&mut cbor)?;
+    Ok(log.filter(|_| cbor.offset() == bytes.len()))
+}
+
 /// `[id, arguments…]`; `None` for anything else, which is passed over.
 fn compact_log(cbor: &mut Cbor<'_>) -> Result<Option<CompactLog>, CborError> {
     let count = match cbor.item()? {

@@ -1,7 +1,8 @@
 //! Chunks in whatever form they were saved: lines of a console log, hexadecimal or base64 lines,
 //! binary. Told by content.
 //!
-//! A console prints a chunk as `MC:`, its base64, and a `:`; anything may stand around it.
+//! A console prints a chunk as `MC:`, its base64, and a `:`; anything may stand around it. Compact log
+//! lines are printed so, too, in pieces, with `ML:`.
 
 use std::borrow::Cow;
 
@@ -9,13 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::binary;
+use super::cbor::CborError;
 use super::chunk::is_header;
+use super::event::CompactLog;
+use super::parse::parse_compact_log;
 use crate::base::hex;
 
-const MARK: &[u8] = b"MC:";
-/// Base64 digits behind [`MARK`] that make a chunk of which only the end is missing; fewer are
+/// Base64 digits behind a mark that make a chunk of which only the end is missing; fewer are
 /// chance.
 const FEWEST_DIGITS: usize = 8;
+/// Bytes of a compact log line, from all of its pieces.
+const MAX_LOG: usize = 1024;
 
 /// How chunks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,18 +48,29 @@ impl Encoding {
 }
 
 /// The chunks of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ChunkStream<'a> {
     /// How they were written.
     pub encoding: Encoding,
     /// The chunks in order; `None` for one that is damaged so that it has no bytes, with the number
     /// of its line.
     pub chunks: Vec<Result<Cow<'a, [u8]>, DamagedLine>>,
+    /// Compact log lines of a console log, in order.
+    pub logs: Vec<PrintedLog>,
 }
 
-/// A chunk of a console log that is cut short or no base64.
+/// A compact log line that a console printed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrintedLog {
+    /// How many chunks stand before it.
+    pub chunks_before: usize,
+    /// What it says.
+    pub log: CompactLog,
+}
+
+/// A line of a console log with a chunk or a compact log line that is cut short or no base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the log begins a chunk and does not end it")]
+#[error("line {line} of the console log is damaged")]
 pub struct DamagedLine {
     /// Its number, from 1.
     pub line: usize,
@@ -77,9 +93,8 @@ pub fn chunks(bytes: &[u8]) -> Result<ChunkStream<'_>, UnknownEncoding> {
             return Ok(binary(split));
         }
     }
-    let found = console_chunks(bytes);
-    if !found.is_empty() {
-        return Ok(ChunkStream { encoding: Encoding::ConsoleLog, chunks: found });
+    if let Some(found) = console(bytes) {
+        return Ok(found);
     }
     if is_text {
         let decoders = [
@@ -88,7 +103,7 @@ pub fn chunks(bytes: &[u8]) -> Result<ChunkStream<'_>, UnknownEncoding> {
         ];
         for (encoding, decode) in decoders {
             if let Some(chunks) = every_line(bytes, decode) {
-                return Ok(ChunkStream { encoding, chunks });
+                return Ok(ChunkStream { encoding, chunks, logs: Vec::new() });
             }
         }
         return Err(UnknownEncoding);
@@ -102,7 +117,7 @@ pub fn chunks(bytes: &[u8]) -> Result<ChunkStream<'_>, UnknownEncoding> {
 
 fn binary(split: binary::Split<'_>) -> ChunkStream<'_> {
     let chunks = split.chunks.into_iter().map(|chunk| Ok(Cow::Borrowed(chunk))).collect();
-    ChunkStream { encoding: Encoding::Binary, chunks }
+    ChunkStream { encoding: Encoding::Binary, chunks, logs: Vec::new() }
 }
 
 type Chunks<'a> = Vec<Result<Cow<'a, [u8]>, DamagedLine>>;
@@ -121,29 +136,70 @@ fn every_line(bytes: &[u8], decode: fn(&[u8]) -> Option<Vec<u8>>) -> Option<Chun
     has_chunk(&chunks).then_some(chunks)
 }
 
-fn console_chunks(bytes: &[u8]) -> Chunks<'_> {
+/// The chunks and log lines of a console log; `None` without any.
+fn console(bytes: &[u8]) -> Option<ChunkStream<'_>> {
     let mut chunks = Vec::new();
+    let mut logs = Vec::new();
+    // The first pieces of a log line.
+    let mut begun = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line_number = index.saturating_add(1);
+        let damaged = DamagedLine { line: index.saturating_add(1) };
         let mut rest = line;
-        while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
-            rest = rest.get(at.saturating_add(MARK.len())..).unwrap_or_default();
+        while let Some(at) = rest.windows(3).position(|word| matches!(word, b"MC:" | b"ML:")) {
+            let is_log = rest.get(at.saturating_add(1)) == Some(&b'L');
+            rest = rest.get(at.saturating_add(3)..).unwrap_or_default();
             let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
             let length = rest.iter().take_while(|b| is_digit(b)).count();
             let (digits, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            let ends = behind.first() == Some(&b':');
-            match STANDARD.decode(digits) {
-                Ok(chunk) if ends && !chunk.is_empty() => chunks.push(Ok(Cow::Owned(chunk))),
-                _ if length >= FEWEST_DIGITS => {
-                    chunks.push(Err(DamagedLine { line: line_number }));
-                }
-                _ => {}
-            }
             rest = behind;
+            let ends = behind.first() == Some(&b':');
+            let decoded = STANDARD.decode(digits).ok().filter(|bytes| ends && !bytes.is_empty());
+            let understood = match decoded {
+                Some(piece) if is_log => {
+                    let (log, understood) = joined(&mut begun, &piece);
+                    let chunks_before = chunks.len();
+                    logs.extend(log.map(|log| PrintedLog { chunks_before, log }));
+                    understood
+                }
+                Some(chunk) => {
+                    chunks.push(Ok(Cow::Owned(chunk)));
+                    true
+                }
+                None => length < FEWEST_DIGITS,
+            };
+            if !understood {
+                chunks.push(Err(damaged));
+            }
         }
     }
     // Without one that may be a chunk they are words of another log.
-    if has_chunk(&chunks) { chunks } else { Vec::new() }
+    let found = has_chunk(&chunks) || !logs.is_empty();
+    found.then_some(ChunkStream { encoding: Encoding::ConsoleLog, chunks, logs })
+}
+
+/// The log line that `piece` is or completes, and whether nothing was lost before it.
+fn joined(begun: &mut Vec<u8>, piece: &[u8]) -> (Option<CompactLog>, bool) {
+    if let Ok(Some(log)) = parse_compact_log(piece) {
+        let understood = begun.is_empty();
+        begun.clear();
+        return (Some(log), understood);
+    }
+    begun.extend_from_slice(piece);
+    match parse_compact_log(begun) {
+        Ok(Some(log)) => {
+            begun.clear();
+            (Some(log), true)
+        }
+        Err(CborError::Truncated { .. }) if begun.len() <= MAX_LOG => (None, true),
+        _ => {
+            begun.clear();
+            // Perhaps it begins another line.
+            if matches!(parse_compact_log(piece), Err(CborError::Truncated { .. })) {
+                begun.extend_from_slice(piece);
+            }
+            (None, false)
+        }
+    }
 }
 
 fn has_chunk(chunks: &Chunks<'_>) -> bool {

@@ -500,6 +500,30 @@ fn damaged_line_of_a_log_is_told_with_its_number() {
 }
 
 #[test]
+fn compact_logs_of_a_console_are_put_together() {
+    // [8, "a text of thirty bytes  in all"] in two pieces, and [10, 11].
+    let log = bytes("8208781e612074657874206f66207468697274792062797465732020696e20616c6c");
+    let line = |bytes: &[u8]| {
+        use base64::Engine as _;
+        format!("ML:{}:\r\n", base64::engine::general_purpose::STANDARD.encode(bytes))
+    };
+    let (first, rest) = log.split_at(20);
+    let (first, rest, ten) = (line(first), line(rest), line(&bytes("820a0b")));
+    let told = |lines: &[&str]| {
+        let file = lines.concat();
+        let stream = chunks(file.as_bytes()).unwrap();
+        let logs: Vec<_> = stream.logs.iter().map(|log| (log.chunks_before, log.log.id)).collect();
+        (logs, stream.chunks.iter().filter(|chunk| chunk.is_err()).count())
+    };
+    let chunk = "MC:gB4ZgAEFAR8j:\n";
+    assert_eq!(told(&[&first, &rest, chunk, &ten]), (vec![(0, 8), (1, 10)], 0));
+    assert_eq!(told(&[&first, &ten, &first, &rest]), (vec![(0, 10), (1, 8)], 1), "an end is lost");
+    assert_eq!(told(&[&rest, &ten]), (vec![(1, 10)], 1), "a beginning is lost");
+    assert_eq!(told(&["ML:ggoLDA==x:\n", &ten]), (vec![(1, 10)], 1));
+    assert_eq!(chunks(b"ML: none, ML:none:"), Err(UnknownEncoding));
+}
+
+#[test]
 fn names_and_formats_come_from_the_dictionary() {
     let record = |index: u32, kind: u8, session: u8, scale: u32| {
         let mut record = index.to_le_bytes().to_vec();

@@ -145,6 +145,25 @@ fn lost_chunks_are_told_and_the_rest_is_kept() {
 }
 
 #[test]
+fn compact_lines_of_a_console_are_formatted_where_they_stand() {
+    let log = fs::read_to_string(file(LOG)).unwrap();
+    let line = |bytes: &[u8]| format!("ML:{}:\r\n", STANDARD.encode(bytes));
+    // [38, 0x3f000, 2, 3] and [8].
+    let retry = [0x84, 0x18, 38, 0x1a, 0, 3, 0xf0, 0, 2, 3];
+    let folder = Folder::new();
+    let text = [line(&retry), log, "\r\n".to_string(), line(&[0x81, 8])].concat();
+    let path = folder.write("console.log", text.as_bytes());
+    let messages = json(&mut decode(&path));
+    let kinds = kinds(&messages);
+    assert_eq!((kinds.len(), kinds[0], kinds[8]), (9, "logs", "logs"));
+    assert_eq!(messages[0]["lines"][0]["text"], "page 0x0003f000: try 2 of 3");
+    assert_eq!(messages[8]["lines"][0]["text"], "modem is up");
+    let path = folder.write("only.log", line(&retry).as_bytes());
+    let text = run(&mut decode(&path)).success("mflt decode").unwrap();
+    assert_eq!(text, "Logs (chunk 0)\n  page 0x0003f000: try 2 of 3 (src/flash.c:88)\n");
+}
+
+#[test]
 fn file_without_chunks_is_refused_with_a_remedy() {
     let answer = run(&mut decode(&file("README.md")));
     assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""));

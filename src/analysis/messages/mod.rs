@@ -13,7 +13,9 @@ use crate::report::message::{
 use crate::report::{Device, Hex32, Notes, SCHEMA, Severity};
 use crate::snapshot::reboot_reason;
 use crate::symbols::{CodeAddress, SymbolFile};
-use crate::wire::{self, Body, Dictionary, Event, MetricKind, MetricValues, parse_events};
+use crate::wire::{
+    self, Body, CompactLog, Dictionary, Event, MetricKind, MetricValues, parse_events,
+};
 
 /// The ELF files of the firmware that may have sent a message.
 #[derive(Debug)]
@@ -77,6 +79,28 @@ impl<'a, 'd> Firmware<'a, 'd> {
             }
         }
         told
+    }
+
+    /// Compact log lines that a console printed behind chunk number `chunk`. They say neither their
+    /// build nor their level.
+    pub fn describe_logs(&self, chunk: usize, logs: &[CompactLog]) -> Message {
+        let mut notes = Notes::default();
+        let dictionary = self.known(None, &mut notes).map(|(_, dictionary)| dictionary);
+        let lines = logs.iter().map(|log| LogLine {
+            captured_at: None,
+            level: String::new(),
+            text: log_text(&wire::LogText::Compact(log.clone()), dictionary, &mut notes),
+        });
+        let lines = lines.collect();
+        Message {
+            schema: SCHEMA,
+            chunk,
+            captured_at: None,
+            project_key: None,
+            device: None,
+            content: Content::Logs(Logs { lines }),
+            notes: notes.into_vec(),
+        }
     }
 
     /// The file of that build: one whose build ID begins so; where either side states none, the

@@ -146,7 +146,11 @@ fn logs(page: &mut Page, logs: &Logs) {
             "warning" => Ink::Warning,
             _ => Ink::Plain,
         };
-        page.wrapped(&format!("  {at}{:<8}", line.level), ink, &log_text(&line.text));
+        let level = match line.level.as_str() {
+            "" => String::new(),
+            level => format!("{level:<8}"),
+        };
+        page.wrapped(&format!("  {at}{level}"), ink, &log_text(&line.text));
     }
 }
 
