@@ -154,6 +154,8 @@ struct Owners<'a, 'd> {
     symbols: &'a Symbols<'a, 'd>,
     maps: Vec<VariableMap<'a, 'd>>,
     named: Vec<(AddressRange, String)>,
+    /// Addresses at which another owner may begin, sorted.
+    bounds: Vec<u64>,
 }
 
 impl<'a, 'd> Owners<'a, 'd> {
@@ -177,8 +179,21 @@ impl<'a, 'd> Owners<'a, 'd> {
             }
         }
         named.sort();
-        let maps = symbols.files().iter().map(|file| VariableMap::new(file)).collect();
-        Owners { symbols, maps, named }
+        let maps: Vec<VariableMap<'_, '_>> =
+            symbols.files().iter().map(|file| VariableMap::new(file)).collect();
+        let mut bounds: Vec<u64> = Vec::new();
+        let variables = maps.iter().flat_map(VariableMap::iter).map(|(range, _)| range);
+        for range in named.iter().map(|(range, _)| *range).chain(variables) {
+            bounds.extend([u64::from(range.start().0), range.end()]);
+        }
+        for file in symbols.files() {
+            bounds.extend(file.symbols().iter().map(|symbol| u64::from(symbol.address.0)));
+            let sections = file.image().allocated_sections().into_iter();
+            bounds.extend(sections.flat_map(|s| [u64::from(s.range.start().0), s.range.end()]));
+        }
+        bounds.sort_unstable();
+        bounds.dedup();
+        Owners { symbols, maps, named, bounds }
     }
 
     fn of(&self, at: Address) -> Owner {
@@ -208,7 +223,10 @@ impl<'a, 'd> Owners<'a, 'd> {
             let name = symbol.name.to_string();
             return Owner { name, start: symbol.address, size, part: None, valid };
         }
-        let here = AddressRange::new(at, 1).unwrap_or_default();
+        let next = self.bounds.partition_point(|bound| *bound <= u64::from(at.0));
+        let end = self.bounds.get(next).copied().unwrap_or(1 << 32);
+        let size = end.saturating_sub(u64::from(at.0));
+        let here = AddressRange::new(at, size).unwrap_or_default();
         if let Some(section) = self.symbols.section_at(at) {
             let (start, size) = (section.range.start(), Some(section.range.size()));
             let name = format!("section {}", section.name);

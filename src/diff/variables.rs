@@ -19,18 +19,11 @@ pub(super) fn compare(a: &Report, b: &Report) -> (Vec<Change>, u64) {
     let (mut a, mut b) = (by_name(&a.globals), by_name(&b.globals));
     let names: Vec<&str> = a.keys().chain(b.keys()).copied().collect();
     for name in names {
-        // Statics of different files may have one name: then those at one address belong together.
-        let (first, mut second) = match (a.remove(name), b.remove(name)) {
-            (None, None) => continue,
-            (first, second) => (first.unwrap_or_default(), second.unwrap_or_default()),
-        };
-        for variable in first {
-            let here = second.iter().position(|other| other.address == variable.address);
-            let other = (!second.is_empty()).then(|| second.remove(here.unwrap_or(0)));
-            list.pair(name, Some(variable), other);
-        }
-        for variable in second {
-            list.pair(name, None, Some(variable));
+        // Statics of different files may have one name: reports list them in the order of the ELF.
+        let first = a.remove(name).unwrap_or_default();
+        let second = b.remove(name).unwrap_or_default();
+        for index in 0..first.len().max(second.len()) {
+            list.pair(name, first.get(index).copied(), second.get(index).copied());
         }
     }
     (list.changes, list.omitted)

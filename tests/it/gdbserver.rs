@@ -2,9 +2,13 @@
 //! the next.
 
 use crate::support::file;
+use crate::support::folder::Folder;
 use crate::support::manifest::{self, hex};
 use crate::support::program::{LIMIT, mflt, run, start, wait};
 use crate::support::rsp::Stub;
+use mflt::format::{self, elf_core};
+use mflt::snapshot::Register;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -248,5 +252,43 @@ fn address_that_is_taken_or_wrong_fails_with_a_hint() {
         let output = serve(address);
         assert_eq!(output.code, Some(1), "{address}: {}", output.stderr);
         assert!(output.stderr.contains("hint: "), "{}", output.stderr);
+    }
+}
+
+/// The demo as a probe captures it that knows the banked registers.
+fn with_banked_registers(names: &[(&str, u32)]) -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    let mut snapshot = format::open(&fs::read(file(CORE)).unwrap()).unwrap();
+    for (name, value) in names {
+        snapshot.registers.set(Register::from_name(name).unwrap(), *value);
+    }
+    // The threads are those that the kernel knows.
+    snapshot.threads.clear();
+    let path = folder.write("banked.core", &elf_core::write(&snapshot).unwrap());
+    (folder, path)
+}
+
+#[test]
+fn banked_registers_are_shown_and_do_not_hinder_backtraces() {
+    // A handler runs on MSP.
+    let msp = format::open(&fs::read(file(CORE)).unwrap()).unwrap().registers.sp().unwrap();
+    let common = [("msp", msp), ("psp", 0x2000_1e50), ("control", 2), ("primask", 0)];
+    let secure =
+        [("msp_s", 0x3000_0100), ("psp_s", 0x3000_0200), ("msp_ns", msp), ("psp_ns", 0x2000_1e50)];
+    for banked in [&common[..], &[&common[..], &secure].concat()] {
+        let (_folder, core) = with_banked_registers(banked);
+        let server = Server::start(&core, &file(ELF));
+        let remote = format!("target remote {}", server.address);
+        let mut commands = vec!["info threads", "thread apply all bt", "thread 2"];
+        let show: Vec<String> = banked.iter().map(|(name, _)| format!("print/x ${name}")).collect();
+        commands.extend(show.iter().map(String::as_str));
+        let text = gdb(&file(ELF), &remote, &commands);
+        for (name, value) in &banked[2..] {
+            assert!(text.contains(&format!("= {value:#x}\n")), "{name}: {text}");
+        }
+        assert!(!text.contains("warning") && !text.contains("Invalid state"), "{text}");
+        for function in [" z_arm_hard_fault (", " compute_fft (", " sensor_thread ("] {
+            assert!(text.contains(function), "{function}: {text}");
+        }
     }
 }

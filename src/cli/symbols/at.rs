@@ -1,5 +1,6 @@
 //! `mflt symbols at`: what is at an address.
 
+use std::cell::LazyCell;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -70,13 +71,15 @@ impl AtArgs {
             let parse = |text: &String| parse(text, &symbols);
             let addresses: Vec<Address> =
                 self.addresses.iter().map(parse).collect::<Result<_, _>>()?;
-            let maps: Vec<VariableMap<'_, '_>> = files.iter().map(VariableMap::new).collect();
+            // Code needs no variables, which would take a look at every unit.
+            let maps: Vec<_> =
+                files.iter().map(|file| LazyCell::new(|| VariableMap::new(file))).collect();
             let found: Vec<Found> = addresses
                 .into_iter()
                 .map(|address| {
                     let holds = |file: &SymbolFile<'_>| file.section_at(address).is_some();
                     let index = files.iter().position(holds).unwrap_or(0);
-                    look_up(address, self.is_return, &files[index], &maps[index])
+                    look_up(address, self.is_return, &files[index], || &maps[index])
                 })
                 .collect();
             if self.json {
@@ -119,11 +122,11 @@ fn parse(text: &str, symbols: &Symbols<'_, '_>) -> Result<Address, Usage> {
     })
 }
 
-fn look_up<'d>(
+fn look_up<'m, 'd: 'm>(
     address: Address,
     is_return: bool,
     symbols: &SymbolFile<'d>,
-    variables: &VariableMap<'_, 'd>,
+    variables: impl FnOnce() -> &'m VariableMap<'m, 'd>,
 ) -> Found {
     let code = match is_return {
         true => CodeAddress::Return(address),
@@ -138,7 +141,8 @@ fn look_up<'d>(
         inlined: frame.inlined,
         source: frame.location.map(Source::from),
     });
-    let variable = variables.at(at).filter(|_| !is_code).map(|found| Part {
+    let variable = if is_code { None } else { variables().at(at) };
+    let variable = variable.map(|found| Part {
         path: found.path,
         type_name: symbols.type_name(found.ty).to_string(),
         offset: found.rest,
