@@ -19,9 +19,9 @@ pub(super) fn describe(address: Address, symbols: &Symbols<'_, '_>, threads: &[T
     }
     if let Some((symbol, offset)) = symbols.symbol_at(address) {
         return if offset == 0 {
-            symbol.name.to_string()
+            symbol.readable().into_owned()
         } else {
-            format!("{}+{offset}", symbol.name)
+            format!("{}+{offset}", symbol.readable())
         };
     }
     if let Some(section) = symbols.section_at(address) {

@@ -194,7 +194,7 @@ impl Listing<'_, '_> {
         let target = Address(u32::from_str_radix(target, 16).ok()?);
         let (symbol, offset) = environment.symbols.symbol_at(target)?;
         Some(match offset {
-            0 => symbol.name.to_string(),
+            0 => symbol.readable().into_owned(),
             offset => format!("{}+{offset}", symbol.name),
         })
     }

@@ -46,7 +46,7 @@ fn listed(state: &ExceptionState, all: &interrupts::Interrupts, core: &Core<'_, 
     let name = |address: Address| {
         let address = address.without_thumb_bit();
         let symbol = core.symbols.symbol_at(address).filter(|(_, offset)| *offset == 0);
-        symbol.map(|(symbol, _)| symbol.name.to_string())
+        symbol.map(|(symbol, _)| symbol.readable().into_owned())
     };
     let vector = state.vector.map(Address);
     let security = state.non_secure.map(|non_secure| match non_secure {

@@ -207,7 +207,7 @@ fn stored(
 fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
     let entry = thread.entry.map(|entry| {
         let symbol = scene.environment.symbols.symbol_at(entry);
-        symbol.map_or_else(|| entry.to_string(), |(symbol, _)| symbol.name.to_string())
+        symbol.map_or_else(|| entry.to_string(), |(symbol, _)| symbol.readable().into_owned())
     });
     Thread {
         id: Hex32::from(thread.address).to_string(),
@@ -315,7 +315,7 @@ fn add_frame(
     let context = variables::FrameState::new(scene.environment, callers);
     for source in sources {
         let mut frame = Frame {
-            function: source.function.map(str::to_string),
+            function: source.readable().map(Into::into),
             offset: source.low_pc.map(|low| pc.0.wrapping_sub(low.0)),
             inlined: source.inlined,
             line: source.location.as_ref().and_then(|location| location.line),
@@ -343,7 +343,7 @@ fn by_symbol(
     let symbol = symbols.symbol_at(at.lookup()).map(|(symbol, _)| symbol).filter(|_| is_code);
     let location = symbols.line_at(at);
     Frame {
-        function: symbol.map(|symbol| symbol.name.to_string()),
+        function: symbol.map(|symbol| symbol.readable().into_owned()),
         offset: symbol.map(|symbol| at.address().0.wrapping_sub(symbol.address.0)),
         line: location.as_ref().and_then(|location| location.line),
         file: location.map(|location| location.path()),

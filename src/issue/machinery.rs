@@ -25,6 +25,18 @@ const PANIC: &[&str] = &[
     "__stack_chk_fail",
 ];
 
+/// Of Rust's core library: what panics, by the start of its name, or by its whole name.
+const RUST_PANIC: &[&str] =
+    &["core::panicking::", "std::panicking::", "__rustc::rust_begin_unwind"];
+const RUST_FAILED: &[&str] = &[
+    "core::option::unwrap_failed",
+    "core::option::expect_failed",
+    "core::result::unwrap_failed",
+    "core::cell::panic_already_borrowed",
+    "core::cell::panic_already_mutably_borrowed",
+    "core::slice::index::slice_index_fail",
+];
+
 /// The way from a fault or a panic to the last loop, by kernel: Zephyr 1.14, then later, then FreeRTOS.
 const FATAL_PATH: &[&str] = &[
     "_Fault",
@@ -61,6 +73,8 @@ pub fn is_assert(function: &str) -> bool {
 /// Whether `function` is one by which firmware stops itself.
 pub fn is_panic(function: &str) -> bool {
     PANIC.contains(&function)
+        || RUST_PANIC.iter().any(|start| function.starts_with(start))
+        || RUST_FAILED.contains(&function)
 }
 
 /// Whether `function` belongs to a kernel's path from a fault to the last loop.

@@ -24,6 +24,7 @@
 mod call_site;
 pub mod cfi;
 mod code_address;
+mod demangle;
 mod dwarf;
 pub mod elf;
 // Its arithmetic is on fields of at most eight bits, widened first.
@@ -51,6 +52,7 @@ mod variable_map;
 mod variables;
 
 pub use code_address::CodeAddress;
+pub use demangle::demangle;
 pub use elf::{AllocatedSection, BUILD_ID_NOTE, ElfError, ElfImage, Segment};
 pub use expression::FrameContext;
 pub use file::SymbolFile;

@@ -134,7 +134,9 @@ impl<'d> SymbolFile<'d> {
             let is_inlined = die != function;
             frames.push(SourceFrame {
                 function: info.name(die),
-                linkage_name: info.linkage_name(die),
+                linkage_name: info
+                    .linkage_name(die)
+                    .or_else(|| self.mangled(info, die, is_inlined)),
                 inlined: is_inlined,
                 location: location.take(),
                 low_pc: info.low_pc(die),
@@ -143,6 +145,13 @@ impl<'d> SymbolFile<'d> {
             location = info.call_location(die);
         }
         frames
+    }
+
+    /// The symbol of a function that other units cannot name: GCC states none in its entry.
+    fn mangled(&self, info: &DebugInfo<'d>, die: DieRef, is_inlined: bool) -> Option<&'d str> {
+        let start = info.low_pc(die).filter(|_| !is_inlined)?;
+        let (symbol, offset) = self.symbol_at(start)?;
+        (offset == 0 && symbol.name.starts_with("_Z")).then_some(symbol.name)
     }
 
     /// The name of the function that `address` is in, without inlined calls.

@@ -191,8 +191,8 @@ impl Scene<'_, '_> {
     /// `function+12` for an address of code, else the address.
     fn place(&self, address: Address) -> String {
         match self.environment.symbols.symbol_at(address) {
-            Some((symbol, 0)) => symbol.name.to_string(),
-            Some((symbol, offset)) => format!("{}+{offset}", symbol.name),
+            Some((symbol, 0)) => symbol.readable().into_owned(),
+            Some((symbol, offset)) => format!("{}+{offset}", symbol.readable()),
             None => address.to_string(),
         }
     }

@@ -29,12 +29,12 @@ pub(super) fn functions(context: &Context, environment: &Environment<'_, '_>) ->
         let sources = symbols.frames_at(frame.pc);
         if sources.is_empty() {
             let symbol = symbols.symbol_at(frame.pc.lookup());
-            let name = symbol.map(|(symbol, _)| symbol.name.to_string());
+            let name = symbol.map(|(symbol, _)| symbol.readable().into_owned());
             places.extend(name.map(|function| Place { function, line: None }));
         }
         places.extend(sources.into_iter().filter_map(|source| {
             let line = source.location.as_ref().and_then(short);
-            Some(Place { function: source.function?.to_string(), line })
+            Some(Place { function: source.readable()?.into_owned(), line })
         }));
     }
     places

@@ -86,7 +86,10 @@ impl<'a, 'd> Namer<'a, 'd> {
 
     /// The name of the function at `address`.
     pub(super) fn function(&self, address: Address) -> Option<String> {
-        self.environment.symbols.symbol_at(address).map(|(symbol, _)| symbol.name.to_string())
+        self.environment
+            .symbols
+            .symbol_at(address)
+            .map(|(symbol, _)| symbol.readable().into_owned())
     }
 
     /// The symbols of the image that the instruction belongs to.

@@ -270,13 +270,13 @@ fn place(address: u32, code: CodeAddress, known: Option<Known<'_, '_>>) -> CodeP
     let mut place = CodePlace { address: Hex32(address), function: None, file: None, line: None };
     let Some((symbols, _)) = known else { return place };
     if let Some(source) = symbols.frames_at(code).into_iter().next() {
-        place.function = source.function.map(str::to_string);
+        place.function = source.readable().map(Into::into);
         place.line = source.location.as_ref().and_then(|location| location.line);
         place.file = source.location.map(|location| location.file);
     }
     if place.function.is_none() && symbols.is_code(code.lookup()) {
         let symbol = symbols.symbol_at(code.lookup());
-        place.function = symbol.map(|(symbol, _)| symbol.name.to_string());
+        place.function = symbol.map(|(symbol, _)| symbol.readable().into_owned());
     }
     place
 }
