@@ -10,7 +10,7 @@ use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::base::Address;
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread, Wait};
 use crate::rtos::{self, KernelState, State};
-use crate::snapshot::{Register, RegisterSet, Snapshot, ThreadRegisters};
+use crate::snapshot::{Moment, Register, RegisterSet, Snapshot, ThreadRegisters};
 use crate::symbols::{CodeAddress, SymbolFile};
 
 /// Threads that a dump lists itself; kernels have a limit of their own.
@@ -48,7 +48,8 @@ pub(super) fn list(
     if !known.iter().any(|thread| thread.current)
         && let Some((_, context)) = running
     {
-        threads.push(nameless(scene, context, crashed, &mut room));
+        let told = snapshot.threads.first().filter(|_| snapshot.moment == Moment::Crash);
+        threads.push(unlisted(scene, context, told, crashed, &mut room));
     }
     if known.is_empty() {
         stored(scene, snapshot, &mut room, &mut threads, notes);
@@ -151,11 +152,18 @@ fn switched_out(
     listed
 }
 
-/// The running thread of a target without a known kernel.
-fn nameless(scene: &Scene<'_, '_>, context: &Context, crashed: bool, room: &mut Room) -> Thread {
+/// The running thread where no kernel lists it, by the name that the dump `told`.
+fn unlisted(
+    scene: &Scene<'_, '_>,
+    context: &Context,
+    told: Option<&ThreadRegisters>,
+    crashed: bool,
+    room: &mut Room,
+) -> Thread {
+    let nameless = || "thread mode".to_string();
     let mut thread = Thread {
-        id: "thread mode".into(),
-        name: "thread mode".into(),
+        id: told.map_or_else(nameless, |told| Hex32(told.id).to_string()),
+        name: told.and_then(|told| told.name.clone()).unwrap_or_else(nameless),
         state: State::Running.name().into(),
         current: true,
         crashed,

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
+use crate::base::Address;
 use crate::report::{Severity, Style, render_text};
 
 /// Explain why the firmware in a dump crashed.
@@ -17,13 +18,17 @@ use crate::report::{Severity, Style, render_text};
     mflt analyze crash.core --elf app.elf --elf bootloader.elf\n  \
     mflt analyze crash.core --elf zephyr.elf --json | jq .cause")]
 pub(super) struct AnalyzeArgs {
-    /// The dump: an ELF core, or a compact binary coredump; `-` reads standard input.
+    /// The dump, of any format that docs/dump-formats.md lists, also a serial log with a coredump
+    /// or the print of a fault; `-` reads standard input.
     #[arg(value_name = "CORE")]
     core: PathBuf,
     /// The firmware's ELF file, with debug information; several for several images, such as
     /// bootloader and application, or secure and non-secure firmware.
     #[arg(long, value_name = "ELF")]
     elf: Vec<PathBuf>,
+    /// The dump is raw memory, and this is its address.
+    #[arg(long, value_name = "ADDR", value_parser = dump::address)]
+    base: Option<Address>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -43,7 +48,7 @@ pub(super) struct AnalyzeArgs {
 
 impl AnalyzeArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let snapshot = dump::open(&self.core)?;
+        let snapshot = dump::open_at(&self.core, self.base)?;
         let files = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &files)?;
         let symbols = elf::symbols_of(&self.elf, &images);

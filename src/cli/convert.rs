@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::numbers::format_size;
 use super::{Context, Exit, dump, elf, files};
 use crate::analysis;
-use crate::format::{Written, coredump, elf_core, probe_rs, zephyr};
+use crate::base::Address;
+use crate::format::{Written, coredump, elf_core, probe_rs, raw, zephyr};
 use crate::snapshot::{Moment, Snapshot};
 
 /// Write a dump in another format.
@@ -29,6 +30,9 @@ pub(super) struct ConvertArgs {
     /// The format to write.
     #[arg(long, value_enum, default_value_t = Target::Elf, value_name = "FORMAT")]
     to: Target,
+    /// The dump is raw memory, and this is its address.
+    #[arg(long, value_name = "ADDR", value_parser = dump::address)]
+    base: Option<Address>,
     /// The firmware's ELF file, several for several images.
     #[arg(long, value_name = "ELF")]
     elf: Vec<PathBuf>,
@@ -50,11 +54,15 @@ enum Target {
     Zephyr,
     /// The same as `#CD:` lines.
     ZephyrLog,
+    /// Intel HEX: memory alone.
+    Hex,
+    /// The largest run of memory, as it is.
+    Raw,
 }
 
 impl ConvertArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let mut snapshot = dump::open(&self.input)?;
+        let mut snapshot = dump::open_at(&self.input, self.base)?;
         let elves = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &elves)?;
         let symbols = elf::symbols_of(&self.elf, &images);
@@ -88,6 +96,8 @@ impl Target {
             Target::ProbeRs => probe_rs::write(snapshot)?,
             Target::Zephyr => zephyr::write(snapshot)?,
             Target::ZephyrLog => zephyr::write_log(snapshot)?,
+            Target::Hex => raw::write_hex(snapshot)?,
+            Target::Raw => raw::write(snapshot)?,
         })
     }
 }

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 
 use super::WithHint;
 use super::elf::{self, reading};
+use super::numbers::parse_number;
 use crate::analysis::matching::{self, Match};
+use crate::base::Address;
 use crate::format::{self, FormatError};
 use crate::snapshot::Snapshot;
 use crate::symbols::{ElfImage, SymbolFile};
@@ -18,6 +20,18 @@ use crate::symbols::{ElfImage, SymbolFile};
 /// # Errors
 /// When it cannot be read, or is no dump; a program is told apart.
 pub(super) fn open(path: &Path) -> anyhow::Result<Snapshot> {
+    open_at(path, None)
+}
+
+/// The same; with a `base` the dump is raw memory at that address.
+///
+/// # Errors
+/// Those of [`open`], and memory that passes the end of the address space.
+pub(super) fn open_at(path: &Path, base: Option<Address>) -> anyhow::Result<Snapshot> {
+    let parse = |bytes: &[u8]| match base {
+        Some(base) => Ok(format::raw::read(bytes, base)?),
+        None => parse(bytes),
+    };
     let opened = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).context(reading("coredump", path))?;
@@ -26,6 +40,12 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Snapshot> {
         parse(&elf::map(path).context(reading("coredump", path))?)
     };
     opened.with_context(|| reading("coredump", path))
+}
+
+/// The value of `--base`.
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    let number = parse_number(text).and_then(|number| u32::try_from(number).ok());
+    number.map(Address).ok_or_else(|| "not an address of 32 bits, such as 0x20000000".to_owned())
 }
 
 /// Fails when one of the `files` at `paths` is not that of the firmware in `snapshot`.

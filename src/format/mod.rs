@@ -20,7 +20,9 @@ pub mod coredump;
 mod coverage;
 mod dropped;
 pub mod elf_core;
+pub mod fault_text;
 pub mod probe_rs;
+pub mod raw;
 pub mod zephyr;
 
 pub use dropped::Written;
@@ -122,6 +124,17 @@ pub enum FormatError {
         /// Messages that are complete.
         messages: usize,
     },
+    /// Raw memory that passes the end of the address space.
+    #[error("{size} bytes at {base} pass the end of memory")]
+    PastEnd {
+        /// Where it begins.
+        base: Address,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A snapshot without memory, for a format that holds nothing else.
+    #[error("the dump holds no memory, and the format holds nothing else")]
+    NoMemory,
     /// Neither registers nor memory could be read.
     #[error(transparent)]
     Empty(#[from] EmptySnapshot),
@@ -149,11 +162,19 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     if zephyr::is_coredump(bytes) {
         return zephyr::read(bytes);
     }
+    if raw::is_hex(bytes) {
+        return raw::read_hex(bytes);
+    }
     if zephyr::is_log(bytes) {
-        return zephyr::read_log(bytes);
+        let mut snapshot = zephyr::read_log(bytes)?;
+        fault_text::complete(&mut snapshot, bytes);
+        return Ok(snapshot);
     }
     if let Some(found) = chunks::read(bytes) {
         return found;
+    }
+    if let Some(found) = fault_text::read(bytes) {
+        return Ok(found);
     }
     let first = bytes.iter().take(8).copied().collect();
     Err(FormatError::Unrecognized { first, size: bytes.len() })

@@ -87,3 +87,45 @@ fn convert_tells_what_is_dropped_and_reads_its_own_output() {
     let report = explain(&before, "mps2-an386");
     assert_eq!(report.category, Category::MemFault);
 }
+
+#[test]
+fn print_of_a_fault_names_its_place_and_cause() {
+    let core = std::fs::read(file("fixtures/cores/mps2-an386-Og-nullptr.core")).unwrap();
+    let core = open(&core).unwrap();
+    let crash = explain(&core, "mps2-an386");
+    let registers = &core.threads[0].registers;
+    let mut text = String::from(
+        "[00:00:01.000] <err> os: ***** MPU FAULT *****\r\n[00:00:01.000] <err> os:   Data Access \
+         Violation\r\n[00:00:01.000] <err> os:   MMFAR Address: 0x18\r\n",
+    );
+    for (register, value) in registers.iter().filter(|(register, _)| register.name() != "sp") {
+        text.push_str(&format!("[00:00:01.000] <err> os: {register}: 0x{value:08x}\r\n"));
+    }
+    text.push_str("[00:00:01.000] <err> os: Current thread: 0x20000000 (sensor)\r\n");
+    let printed = explain(&open(text.as_bytes()).unwrap(), "mps2-an386");
+    assert_eq!(printed.category, crash.category);
+    assert_eq!(frames(&printed)[0], frames(&crash)[0]);
+    let thread = printed.threads.iter().find(|thread| thread.crashed).unwrap();
+    assert_eq!(thread.name, "sensor");
+    assert!(printed.cause.summary.contains("0x00000018"), "{}", printed.cause.summary);
+}
+
+#[test]
+fn raw_memory_with_its_base_gives_the_threads() {
+    let folder = crate::support::folder::Folder::new();
+    let core = file("fixtures/cores/mps2-an386-Og-nullptr.core");
+    let elf = file("fixtures/elf/mps2-an386-Og.elf");
+    let (raw, hex) = (folder.file("ram.bin"), folder.file("ram.hex"));
+    let told = run(mflt().arg("convert").args([&core, &raw]).args(["--to", "raw"])).stderr;
+    let base = told.split("--base ").nth(1).and_then(|rest| rest.get(..10)).unwrap();
+    run(mflt().arg("convert").args([&core, &hex]).args(["--to", "hex"])).success("hex").unwrap();
+    for arguments in
+        [vec![raw.as_os_str(), "--base".as_ref(), base.as_ref()], vec![hex.as_os_str()]]
+    {
+        let text = run(mflt().arg("analyze").args(arguments).arg("--elf").arg(&elf));
+        let text = text.success("mflt analyze").unwrap();
+        for thread in ["mutex_waiter", "accel-workq", "sleeper"] {
+            assert!(text.contains(thread), "{thread}: {text}");
+        }
+    }
+}

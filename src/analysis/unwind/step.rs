@@ -410,8 +410,25 @@ fn from_link_register(
 fn scan_from(frame: &UnwoundFrame, in_handler: bool, environment: &Environment<'_, '_>) -> Step {
     match frame.registers.sp() {
         Some(sp) => scan(Address(sp), SCAN_WORDS, in_handler, environment),
-        None => Step::End(Some("the stack pointer is not known".into())),
+        None => without_stack(frame, environment),
     }
+}
+
+/// The print of a fault has no stack: where LR points is all that is left.
+fn without_stack(frame: &UnwoundFrame, environment: &Environment<'_, '_>) -> Step {
+    let lr = frame.registers.lr().filter(|lr| environment.is_return(*lr));
+    let Some(lr) = lr.filter(|_| frame.found_by == FoundBy::Registers) else {
+        return Step::End(Some("the stack pointer is not known".into()));
+    };
+    let pc = Address(lr).without_thumb_bit();
+    let mut registers = RegisterSet::default();
+    registers.set(Register::PC, pc.0);
+    registers.set(Register::XPSR, frame.registers.get(Register::XPSR));
+    Step::Caller(Box::new(UnwoundFrame {
+        world: frame.world,
+        remark: Some("the caller, unless another call has returned since".into()),
+        ..UnwoundFrame::new(CodeAddress::Return(pc), registers, FoundBy::LinkRegister)
+    }))
 }
 
 /// A frame on the stack when the program counter is lost: a guess. Among the words that look like
