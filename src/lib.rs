@@ -36,6 +36,9 @@ pub mod issue;
 pub mod diff;
 
 #[cfg(feature = "cli")]
+pub mod svd;
+
+#[cfg(feature = "cli")]
 pub mod gdb;
 
 #[cfg(feature = "cli")]

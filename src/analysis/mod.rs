@@ -151,6 +151,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         globals: Vec::new(),
         interrupts: interrupts::list(core, &contexts),
         mpu,
+        peripherals: Vec::new(),
         memory: memory_ranges(snapshot),
         notes: Vec::new(),
     };

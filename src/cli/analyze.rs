@@ -1,13 +1,16 @@
 //! `mflt analyze`: explain a dump.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Severity, Style, render_text};
+use crate::report::{Note, Report, Severity, Style, render_text};
+use crate::snapshot::MemoryImage;
+use crate::svd;
 
 /// Explain why the firmware in a dump crashed.
 ///
@@ -16,6 +19,7 @@ use crate::report::{Severity, Style, render_text};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt analyze crash.core --elf zephyr.elf\n  \
     mflt analyze crash.core --elf app.elf --elf bootloader.elf\n  \
+    mflt analyze crash.core --elf zephyr.elf --svd STM32F407.svd\n  \
     mflt analyze crash.core --elf zephyr.elf --json | jq .cause")]
 pub(super) struct AnalyzeArgs {
     /// The dump, of any format that docs/dump-formats.md lists, also a serial log with a coredump
@@ -29,6 +33,9 @@ pub(super) struct AnalyzeArgs {
     /// The dump is raw memory, and this is its address.
     #[arg(long, value_name = "ADDR", value_parser = dump::address)]
     base: Option<Address>,
+    /// CMSIS-SVD file of the microcontroller: names the peripheral registers that the dump holds.
+    #[arg(long, value_name = "FILE")]
+    svd: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -61,7 +68,10 @@ impl AnalyzeArgs {
             globals: self.json || self.full,
             ..Options::default()
         };
-        let report = analyze(&snapshot, &symbols, &options);
+        let mut report = analyze(&snapshot, &symbols, &options);
+        if let Some(path) = &self.svd {
+            add_peripherals(&mut report, path, &snapshot.memory)?;
+        }
         if self.json {
             let mut line = serde_json::to_vec(&report)?;
             line.push(b'\n');
@@ -76,4 +86,27 @@ impl AnalyzeArgs {
         std::mem::forget(report);
         Ok(if self.strict && incomplete { Exit::Incomplete } else { Exit::Done })
     }
+}
+
+/// Adds the peripheral registers that the SVD file at `path` names.
+fn add_peripherals(report: &mut Report, path: &Path, memory: &MemoryImage) -> anyhow::Result<()> {
+    let act = || format!("reading SVD file `{}`", path.display());
+    let bytes = std::fs::read(path).with_context(act)?;
+    // Descriptions in old encodings are no reason to refuse a file.
+    let text = String::from_utf8_lossy(&bytes);
+    let decoded = svd::decode(&text, memory).with_context(act)?;
+    let note = |code: &str, text: String| Note {
+        code: code.into(),
+        severity: Severity::Info,
+        text,
+        address: None,
+    };
+    report.notes.extend(decoded.remarks.into_iter().map(|text| note("svd", text)));
+    if decoded.peripherals.is_empty() {
+        let text = "the dump holds no register that the SVD file names: capture them with \
+                    `mflt coredump --region ADDR SIZE`";
+        report.notes.push(note("svd_nothing_captured", text.to_string()));
+    }
+    report.peripherals = decoded.peripherals;
+    Ok(())
 }

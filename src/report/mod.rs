@@ -28,6 +28,7 @@ mod interrupts;
 mod log;
 pub mod message;
 mod mpu;
+mod peripheral;
 mod text;
 mod variable;
 
@@ -37,6 +38,7 @@ pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
 pub use log::LogLine;
 pub use mpu::{Mpu, MpuRegion};
+pub use peripheral::{Peripheral, PeripheralRegister, RegisterField};
 pub use text::{
     Section, Style, printable, render_difference, render_message, render_section, render_text,
 };
@@ -81,6 +83,9 @@ pub struct Report {
     /// The MPU; absent when the core has none or it was not captured.
     #[serde(default)]
     pub mpu: Option<Mpu>,
+    /// Peripheral registers, when an SVD file names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peripherals: Vec<Peripheral>,
     /// Globals and statics.
     pub globals: Vec<Variable>,
     /// What memory the dump holds.

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("target", &["base", "snapshot", "arch"]),
     ("issue", &["base", "report"]),
     ("analysis", &["base", "snapshot", "wire", "symbols", "arch", "rtos", "report", "issue"]),
+    ("svd", &["base", "snapshot", "report"]),
     ("diff", &["base", "snapshot", "report", "symbols"]),
     ("gdb", &["base", "snapshot", "report", "symbols", "analysis"]),
 ];
@@ -154,6 +155,7 @@ fn schema_documents_name_every_field() {
         ("src/report/interrupts.rs", "docs/report-schema.md"),
         ("src/report/log.rs", "docs/report-schema.md"),
         ("src/report/mpu.rs", "docs/report-schema.md"),
+        ("src/report/peripheral.rs", "docs/report-schema.md"),
         ("src/report/message.rs", "docs/messages.md"),
         ("src/report/difference.rs", "docs/report-schema.md"),
     ] {

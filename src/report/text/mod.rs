@@ -7,6 +7,7 @@ mod logs;
 mod messages;
 mod mpu;
 mod paint;
+mod peripherals;
 mod threads;
 mod variables;
 
@@ -40,6 +41,7 @@ fn report_on(page: &mut Page, report: &Report) {
     logs::overview(page, report);
     threads::backtraces(page, report);
     interrupts::overview(page, report);
+    peripherals::overview(page, report);
     if page.style().full {
         mpu::overview(page, report);
         variables::globals(page, report);
