@@ -31,6 +31,7 @@ mod logs;
 pub mod matching;
 pub mod messages;
 mod mpu;
+mod objects;
 mod placed;
 mod room;
 mod threads;
@@ -146,6 +147,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         fault,
         threads,
         deadlocks,
+        kernel_objects: objects::list(core),
         heap: heaps,
         logs: logs::list(core),
         globals: Vec::new(),

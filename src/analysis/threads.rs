@@ -7,7 +7,7 @@ use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
 use super::waits;
 use crate::arch::cortex_m::exception::{self, Code as _};
-use crate::base::Address;
+use crate::base::{Address, AddressRange};
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread, Wait};
 use crate::rtos::{self, KernelState, State};
 use crate::snapshot::{Moment, Register, RegisterSet, Snapshot, ThreadRegisters};
@@ -123,8 +123,15 @@ fn current(
         let pushed =
             index.checked_sub(1).and_then(|handler| scene.contexts.get(handler)?.exception_frame);
         let lowest = sp.into_iter().chain(pushed).min();
-        listed.stack = stack_of(thread, lowest);
+        let elsewhere = |stack: AddressRange| lowest.is_some_and(|sp| !stack.contains(sp));
+        let is_switching = scene.contexts.iter().any(|context| context.exception == unwind::PENDSV)
+            && thread.stack.is_some_and(elsewhere);
+        listed.stack = stack_of(thread, lowest.filter(|_| !is_switching));
         fill(scene, &mut listed, context, room);
+        if is_switching && let Some(first) = listed.frames.first_mut() {
+            let text = "the kernel was switching threads: these are the frames of the one before";
+            first.remark.get_or_insert_with(|| text.into());
+        }
     }
     listed
 }
@@ -250,7 +257,7 @@ fn stack_of(thread: &rtos::Thread, sp: Option<Address>) -> Option<Stack> {
 }
 
 fn stack(
-    range: crate::base::AddressRange,
+    range: AddressRange,
     sp: Option<Address>,
     high_water: Option<u32>,
     sentinel_lost: bool,

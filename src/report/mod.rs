@@ -28,6 +28,7 @@ mod interrupts;
 mod log;
 pub mod message;
 mod mpu;
+mod object;
 mod peripheral;
 mod text;
 mod variable;
@@ -38,6 +39,7 @@ pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
 pub use log::LogLine;
 pub use mpu::{Mpu, MpuRegion};
+pub use object::KernelObject;
 pub use peripheral::{Peripheral, PeripheralRegister, RegisterField};
 pub use text::{
     Section, Style, printable, render_difference, render_message, render_section, render_text,
@@ -71,6 +73,9 @@ pub struct Report {
     /// Circles of threads that wait for each other, each by the `id` of its threads.
     #[serde(default)]
     pub deadlocks: Vec<Vec<String>>,
+    /// Semaphores, mutexes, queues, timers and the like, by address.
+    #[serde(default)]
+    pub kernel_objects: Vec<KernelObject>,
     /// Heaps of the kernel and of the C library.
     #[serde(default)]
     pub heap: Vec<Heap>,

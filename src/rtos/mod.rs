@@ -22,11 +22,13 @@ mod freertos;
 mod heap;
 mod holders;
 mod log;
+mod object;
 mod wait;
 mod zephyr;
 
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use log::LogLine;
+pub use object::KernelObject;
 pub use wait::{Inversion, Wait, deadlocks, inversions};
 
 use crate::base::{Address, AddressRange, Memory};
@@ -165,6 +167,16 @@ pub trait Kernel: Sync {
         _current: Option<Address>,
         _symbols: &SymbolFile<'_>,
     ) -> Vec<(Address, Vec<u8>)> {
+        Vec::new()
+    }
+
+    /// Its objects that stand in variables, by address. `threads` are those of [`Kernel::read`].
+    fn objects(
+        &self,
+        _memory: &dyn Memory,
+        _symbols: &SymbolFile<'_>,
+        _threads: &[Thread],
+    ) -> Vec<KernelObject> {
         Vec::new()
     }
 

@@ -154,6 +154,7 @@ fn schema_documents_name_every_field() {
         ("src/report/heap.rs", "docs/report-schema.md"),
         ("src/report/interrupts.rs", "docs/report-schema.md"),
         ("src/report/log.rs", "docs/report-schema.md"),
+        ("src/report/object.rs", "docs/report-schema.md"),
         ("src/report/mpu.rs", "docs/report-schema.md"),
         ("src/report/peripheral.rs", "docs/report-schema.md"),
         ("src/report/message.rs", "docs/messages.md"),

@@ -6,6 +6,7 @@ mod interrupts;
 mod logs;
 mod messages;
 mod mpu;
+mod objects;
 mod paint;
 mod peripherals;
 mod threads;
@@ -44,6 +45,7 @@ fn report_on(page: &mut Page, report: &Report) {
     peripherals::overview(page, report);
     if page.style().full {
         mpu::overview(page, report);
+        objects::overview(page, report);
         variables::globals(page, report);
         memory(page, report);
     }

@@ -14,10 +14,11 @@ mod package;
 mod placed;
 mod reason;
 mod saved;
+mod states;
 mod timeouts;
 mod waits;
 
-use super::{FatalReason, Heap, Kernel, KernelState, LogLine, Remark, State, Thread};
+use super::{FatalReason, Heap, Kernel, KernelObject, KernelState, LogLine, Remark, State, Thread};
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::RegisterSet;
 use crate::symbols::SymbolFile;
@@ -69,6 +70,15 @@ impl Kernel for Zephyr {
 
     fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
         heaps::read(memory, symbols)
+    }
+
+    fn objects(
+        &self,
+        memory: &dyn Memory,
+        symbols: &SymbolFile<'_>,
+        threads: &[Thread],
+    ) -> Vec<KernelObject> {
+        states::list(memory, symbols, threads)
     }
 
     fn logs(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<LogLine> {

@@ -76,9 +76,9 @@ impl Waits<'_, '_> {
         }
         // Its own stack in 1.14; later a queue of `k_poll` that all share.
         let own = thread.stack.is_some_and(|stack| stack.contains(queue));
-        let shared = self.symbols.object_name(queue);
-        let is_shared = shared.as_deref().is_some_and(|name| name.ends_with("k_poll::wait_q"));
-        if own || is_shared {
+        let polls = member(thread.address, self.offset("k_thread", "poller.is_polling"));
+        let polls = polls.and_then(|at| self.memory.read_u8(at).ok()) == Some(1);
+        if own || polls {
             return Some(Wait { kind: "k_poll", ..Wait::default() });
         }
         let size = self.symbols.size_of("k_thread").and_then(|size| u32::try_from(size).ok());
@@ -96,7 +96,8 @@ impl Waits<'_, '_> {
                 ..Wait::default()
             });
         }
-        Some(Wait { object: Some(queue), name: shared, ..Wait::default() })
+        let name = self.symbols.object_name(queue);
+        Some(Wait { object: Some(queue), name, ..Wait::default() })
     }
 
     fn on_object(&self, object: &KernelObject) -> Wait {
@@ -242,6 +243,22 @@ mod tests {
             assert_eq!(named(threads, "sleeper").wait.as_ref().unwrap().kind, "sleep");
             assert_eq!(named(threads, "busy").wait, None);
             assert_eq!(named(threads, "suspended").wait, None);
+        });
+    }
+
+    #[test]
+    fn polling_thread_waits_for_all_that_its_events_are_linked_to() {
+        super::super::fixture::with_objects(|memory, symbols| {
+            let mut threads = Zephyr.read(memory, symbols).threads;
+            Zephyr.add_waits(memory, symbols, &mut threads);
+            let wait = named(&threads, "driver").wait.clone().unwrap();
+            assert_eq!(wait.kind, "any of");
+            let polled = wait.name.unwrap();
+            let mut polled: Vec<_> = polled.split(", ").collect();
+            polled.sort_unstable();
+            assert_eq!(polled, ["fifo rx_fifo", "semaphore tx_done"]);
+            let sleep = named(&threads, "owner").wait.clone().unwrap();
+            assert_eq!((sleep.kind, sleep.ticks_left), ("sleep", Some(20)));
         });
     }
 }
