@@ -463,6 +463,11 @@ fn remark_on_input(snapshot: &Snapshot, core: &Core<'_, '_>, notes: &mut Notes) 
     for remark in &snapshot.remarks {
         notes.add(Severity::Warning, "dump", remark.as_str());
     }
+    let redacted: u64 = snapshot.memory.redacted().map(AddressRange::size).sum();
+    if redacted > 0 {
+        let text = format!("{redacted} bytes of the dump are redacted");
+        notes.add(Severity::Info, "redacted", text);
+    }
     if snapshot.origin.complete == Some(false) {
         let text = "some of the memory that was asked for is not in the dump";
         notes.add(Severity::Warning, "capture_incomplete", text);

@@ -171,6 +171,9 @@ fn convert<'d>(
         ValueKind::Missing(missing) => {
             shown.status = match missing {
                 Missing::OptimizedOut => Status::OptimizedOut,
+                Missing::NotCaptured { address: Some(address) } if memory.is_redacted(*address) => {
+                    Status::Redacted
+                }
                 Missing::NotCaptured { .. } => Status::NotCaptured,
                 Missing::Unreadable { .. } => Status::Unreadable,
             };

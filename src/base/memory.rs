@@ -18,6 +18,11 @@ pub trait Memory {
     /// [`Unreadable`] when any of the bytes is missing; `buffer` is then unspecified.
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable>;
 
+    /// Whether the byte at `address` cannot be read because it was redacted.
+    fn is_redacted(&self, _address: Address) -> bool {
+        false
+    }
+
     /// One byte.
     fn read_u8(&self, address: Address) -> Result<u8, Unreadable> {
         let mut bytes = [0; 1];
@@ -78,6 +83,10 @@ impl<M: Memory + ?Sized> Memory for &M {
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
         (**self).read(address, buffer)
     }
+
+    fn is_redacted(&self, address: Address) -> bool {
+        (**self).is_redacted(address)
+    }
 }
 
 /// Two memories as one: `first` is asked, then `second` for what `first` does not have.
@@ -92,5 +101,9 @@ pub struct Overlay<A, B> {
 impl<A: Memory, B: Memory> Memory for Overlay<A, B> {
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
         self.first.read(address, buffer).or_else(|_| self.second.read(address, buffer))
+    }
+
+    fn is_redacted(&self, address: Address) -> bool {
+        self.first.is_redacted(address)
     }
 }

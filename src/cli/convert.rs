@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::numbers::format_size;
-use super::{Context, Exit, dump, elf, files};
+use super::{Context, Exit, dump, elf, files, redact};
 use crate::analysis;
 use crate::base::Address;
 use crate::format::{Written, coredump, elf_core, probe_rs, raw, zephyr};
@@ -19,7 +19,8 @@ use crate::snapshot::{Moment, Snapshot};
 /// so that any debugger lists them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt convert crash.bin crash.core --elf zephyr.elf\n  \
-    mflt convert crash.core crash.bin --to memfault")]
+    mflt convert crash.core crash.bin --to memfault\n  \
+    mflt convert crash.core public.core --elf zephyr.elf --redact g_wifi_key")]
 pub(super) struct ConvertArgs {
     /// The dump; `-` reads standard input.
     #[arg(value_name = "IN")]
@@ -36,6 +37,12 @@ pub(super) struct ConvertArgs {
     /// The firmware's ELF file, several for several images.
     #[arg(long, value_name = "ELF")]
     elf: Vec<PathBuf>,
+    /// Memory to overwrite with zeros: a symbol, a section or ADDR+SIZE; may be given several times.
+    ///
+    /// Reports of an ELF core say `redacted` for such values; other formats do not tell the zeros
+    /// from others. Copies in registers, on stacks and in heaps are not looked for.
+    #[arg(long, value_name = "WHAT")]
+    redact: Vec<String>,
     /// Exit with 3 when anything had to be dropped.
     #[arg(long)]
     strict: bool,
@@ -66,11 +73,13 @@ impl ConvertArgs {
         let elves = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &elves)?;
         let symbols = elf::symbols_of(&self.elf, &images);
+        let redacted = redact::ranges(&self.redact, &symbols)?;
         // Formats that keep the registers of the crash need them found first.
         let wanted = !symbols.is_empty() || self.to != Target::Elf;
         if snapshot.threads.is_empty() && snapshot.moment == Moment::Stop && wanted {
             snapshot.threads = analysis::thread_contexts(&snapshot, &symbols);
         }
+        redact::apply(&mut snapshot, &redacted, context.err)?;
         let act = || format!("writing dump `{}`", self.output.display());
         let written = self.to.write(&snapshot).with_context(act)?;
         for line in &written.dropped {

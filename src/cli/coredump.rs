@@ -12,7 +12,7 @@ use super::numbers::{civil_time, format_size};
 use super::priorities;
 use super::progress::Bar;
 use super::regions::{self, Guess};
-use super::{Context, Exit, WithHint, elf, files};
+use super::{Context, Exit, WithHint, elf, files, redact};
 use crate::analysis;
 use crate::base::{AddressRange, Memory};
 use crate::format::elf_core;
@@ -70,6 +70,10 @@ pub(super) struct CoredumpArgs {
     /// Version of the hardware, kept in the coredump.
     #[arg(long, value_name = "VERSION")]
     hardware_version: Option<String>,
+    /// Memory to overwrite with zeros in the coredump: a symbol, a section or ADDR+SIZE; may be
+    /// given several times. Copies in registers, on stacks and in heaps are not looked for.
+    #[arg(long, value_name = "WHAT")]
+    redact: Vec<String>,
     /// Exit with 3 when anything that was asked for could not be read.
     #[arg(long)]
     strict: bool,
@@ -85,6 +89,7 @@ impl CoredumpArgs {
         let symbols = elf::symbols_of(&self.elf, &images);
         // Usage errors come before anything touches the target.
         let named = regions::named(&self.region, &Symbols::new(&symbols))?;
+        let redacted = redact::ranges(&self.redact, &symbols)?;
 
         // A capture that cannot be kept is not begun.
         if let Some(path) = &self.output {
@@ -97,7 +102,9 @@ impl CoredumpArgs {
         let result = self.capture(context, &mut target, &symbols, named, &cancel);
         // Whatever happened, the target is left as it should be.
         let left = target.leave(self.leave());
-        result?.report(self, context, left)
+        let mut outcome = result?;
+        redact::apply(&mut outcome.captured.snapshot, &redacted, context.err)?;
+        outcome.report(self, context, left)
     }
 
     fn leave(&self) -> Leave {

@@ -16,6 +16,7 @@ mod gdbserver;
 mod numbers;
 mod priorities;
 mod progress;
+mod redact;
 mod regions;
 mod symbols;
 

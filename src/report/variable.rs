@@ -13,6 +13,8 @@ pub enum Status {
     Ok,
     /// Its memory or register is not in the dump.
     NotCaptured,
+    /// Its memory was overwritten on purpose before the dump was passed on.
+    Redacted,
     /// The compiler kept no copy at this place in the code.
     OptimizedOut,
     /// The debug information could not be followed.
@@ -25,6 +27,7 @@ impl Status {
         match self {
             Status::Ok => "",
             Status::NotCaptured => "<not captured>",
+            Status::Redacted => "<redacted>",
             Status::OptimizedOut => "<optimized out>",
             Status::Unreadable => "<unreadable>",
         }

@@ -188,6 +188,10 @@ fn join(old: Vec<Segment>, new: Segment) -> Segment {
 }
 
 impl Memory for MemoryImage {
+    fn is_redacted(&self, address: Address) -> bool {
+        AddressRange::new(address, 1).is_some_and(|byte| self.first_redacted(byte).is_some())
+    }
+
     fn read(&self, address: Address, buffer: &mut [u8]) -> Result<(), Unreadable> {
         if buffer.is_empty() {
             return Ok(());

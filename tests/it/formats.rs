@@ -4,7 +4,7 @@ use crate::support::file;
 use crate::support::program::{mflt, run};
 use mflt::analysis::{Options, analyze};
 use mflt::format::{FormatError, Written, coredump, open, probe_rs, zephyr};
-use mflt::report::{Category, Report};
+use mflt::report::{Category, Report, Status, Variable};
 use mflt::snapshot::Snapshot;
 use mflt::symbols::{ElfImage, SymbolFile};
 
@@ -128,4 +128,36 @@ fn raw_memory_with_its_base_gives_the_threads() {
             assert!(text.contains(thread), "{thread}: {text}");
         }
     }
+}
+
+#[test]
+fn redacted_memory_is_zero_and_the_report_says_so() {
+    let folder = crate::support::folder::Folder::new();
+    let core = file("fixtures/cores/mps2-an386-Og-nullptr.core");
+    let elf = file("fixtures/elf/mps2-an386-Og.elf");
+    let out = folder.file("public.core");
+    let convert = |what: &str| {
+        let mut command = mflt();
+        command.arg("convert").args([&core, &out]).arg("--elf").arg(&elf);
+        run(command.args(["--redact", what]))
+    };
+    let symbols = std::fs::read(&elf).unwrap();
+    let symbols = ElfImage::parse(&symbols).unwrap();
+    let symbol = *SymbolFile::new(&symbols).symbol("g_accel").unwrap();
+    let told = convert("g_accel");
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stderr.contains(&format!("{} bytes are redacted", symbol.size)));
+    let public = open(&std::fs::read(&out).unwrap()).unwrap();
+    let bytes = public.memory.slice_from(symbol.address).unwrap();
+    assert!(bytes.iter().take(symbol.size as usize).all(|byte| *byte == 0));
+    let report = explain(&public, "mps2-an386");
+    let global = report.globals.iter().find(|global| global.name == "g_accel").unwrap();
+    let hidden = |variable: &Variable| variable.status == Status::Redacted;
+    assert!(hidden(global) || global.children.iter().any(hidden), "{global:?}");
+    assert!(report.notes.iter().any(|note| note.code == "redacted"));
+    // Everything else is as it was.
+    let before = explain(&open(&std::fs::read(&core).unwrap()).unwrap(), "mps2-an386");
+    assert_eq!(frames(&report), frames(&before));
+    assert_eq!(convert("bss").code, Some(0));
+    assert_eq!(convert("no_such_symbol").code, Some(2));
 }
