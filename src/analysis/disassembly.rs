@@ -15,6 +15,8 @@ const IT_BLOCK: usize = 4;
 /// Longest way from the start of a function, in bytes; and instructions passed for one report.
 const LONGEST: u32 = 1 << 15;
 const MOST_STEPS: usize = 1 << 18;
+/// Frames of one report that have a listing; forged dumps have thousands.
+const MOST_LISTINGS: usize = 1 << 10;
 /// Conditions as `capstone` spells them. DDI 0403E A7.3.
 const CONDITIONS: [&str; 14] =
     ["eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"];
@@ -24,13 +26,15 @@ pub(super) fn listed(mut threads: Vec<Thread>, environment: &Environment<'_, '_>
     let Some(disassembler) = Disassembler::new() else { return threads };
     let mut listing =
         Listing { environment, disassembler, steps: MOST_STEPS, known: BTreeMap::new() };
+    let mut left = MOST_LISTINGS;
     for thread in &mut threads {
         let mut last = None;
         for frame in &mut thread.frames {
             // Inlined functions stand at one address: their innermost has the instructions.
             let place = Some((frame.pc, frame.sp));
-            if place != last {
+            if place != last && left > 0 {
                 frame.disassembly = listing.around(frame);
+                left = left.saturating_sub(1);
             }
             last = place;
         }
