@@ -49,6 +49,11 @@ fn heap(memory: &dyn Memory, symbols: &SymbolFile<'_>, object: &Object) -> Optio
     };
     let header = |path: &str| memory.read_u32(place(path)?).ok();
     let name = object.name.clone();
+    if let Some(range) = range.filter(|range| !range.contains(base)) {
+        let text = format!("its memory is {range}, but it says that it begins at {base}");
+        let corruption = vec![Corruption { address: object.address, text }];
+        return Some(Heap { name, range: Some(range), corruption, ..Heap::default() });
+    }
     let Some(end) = header("end_chunk") else {
         return Some(Heap { name, range, ..Heap::default() });
     };
@@ -342,6 +347,16 @@ mod tests {
                 assert_eq!(heap.used, Some(104), "the chunks themselves are sound");
             });
         }
+    }
+
+    #[test]
+    fn heap_whose_own_structure_was_overwritten_is_told() {
+        with_objects(|memory, symbols| {
+            let at = poke(memory, symbols, "frame_heap", 0, &[0xf9, 0, 0, 0]);
+            let heap = read(memory, symbols).remove(0);
+            assert_eq!(heap.corruption.first().map(|damage| damage.address), Some(at));
+            assert_eq!(heap.used, None);
+        });
     }
 
     #[test]

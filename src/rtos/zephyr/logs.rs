@@ -53,7 +53,8 @@ fn ring(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<Vec<LogLine>> {
                 at = at.saturating_add(4);
                 continue;
             };
-            line.pending = match read <= write {
+            // A full ring is read from where it is written.
+            line.pending &= match read < write {
                 true => (read..write).contains(&at),
                 false => at >= read || at < write,
             };
@@ -103,6 +104,7 @@ impl Field {
 
 /// Where a message keeps what.
 struct Layout {
+    valid: Field,
     kind: Field,
     level: Field,
     package: Field,
@@ -141,6 +143,7 @@ impl Layout {
         let size = |name: &str| u32::try_from(symbols.size_of(name)?).ok().filter(|size| *size > 0);
         let package = symbols.size_of("cbprintf_package_hdr").unwrap_or(4);
         Some(Layout {
+            valid: field("valid")?,
             kind: field("type")?,
             level: field("level")?,
             package: field("package_len")?,
@@ -200,7 +203,8 @@ impl Messages<'_, '_> {
             level: Some(*level).filter(|level| !level.is_empty()),
             module,
             text: text.trim_end().to_string(),
-            pending: false,
+            // Cleared when it is freed.
+            pending: layout.valid.of(descriptor) == 1,
         };
         Some((line, size.checked_next_multiple_of(ALIGNMENT)?))
     }
