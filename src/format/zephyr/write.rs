@@ -56,7 +56,7 @@ pub fn write(snapshot: &Snapshot) -> Result<Written, FormatError> {
 /// The same as the lines of a log.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_log(snapshot: &Snapshot) -> Result<Written, FormatError> {
     let Written { bytes, dropped } = write(snapshot)?;
     let mut log = String::from("#CD:BEGIN#\n");
