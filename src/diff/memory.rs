@@ -220,7 +220,7 @@ impl<'a, 'd> Owners<'a, 'd> {
             let size = Some(u64::from(symbol.size)).filter(|size| *size > 0);
             let end = u64::from(symbol.address.0).saturating_add(size.unwrap_or(0));
             let valid = self.up_to_named(at, end);
-            let name = symbol.name.to_string();
+            let name = symbol.readable().into_owned();
             return Owner { name, start: symbol.address, size, part: None, valid };
         }
         let next = self.bounds.partition_point(|bound| *bound <= u64::from(at.0));

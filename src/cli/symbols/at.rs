@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Exit, Usage};
-use super::{Named, Source, kind_name, with_symbols, write_json, write_line};
+use super::{Named, Source, kind_name, linkage_name, with_symbols, write_json, write_line};
 use crate::base::Address;
 use crate::report::Hex32;
 use crate::symbols::{CodeAddress, SymbolFile, Symbols, VariableMap};
@@ -137,7 +137,7 @@ fn look_up<'m, 'd: 'm>(
     let section = symbols.section_at(at).map(|section| section.name.to_string());
     let symbol = symbols.symbol_at(at).filter(|_| section.is_some());
     let frames = symbols.frames_at(code).into_iter().filter(|_| is_code).map(|frame| Call {
-        function: frame.function.map(str::to_string),
+        function: frame.readable().map(String::from),
         inlined: frame.inlined,
         source: frame.location.map(Source::from),
     });
@@ -155,7 +155,8 @@ fn look_up<'m, 'd: 'm>(
             from.0.wrapping_sub(symbol.address.0)
         }),
         symbol: symbol.map(|(symbol, _)| Named {
-            name: symbol.name.to_string(),
+            name: symbol.readable().into_owned(),
+            linkage_name: linkage_name(symbol),
             kind: kind_name(symbol.kind),
             address: Some(symbol.address.into()),
             size: Some(u64::from(symbol.size)),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{Context, Exit, elf};
 use crate::report::{Hex32, printable};
-use crate::symbols::{SourceLocation, SymbolFile, SymbolKind};
+use crate::symbols::{SourceLocation, Symbol, SymbolFile, SymbolKind};
 
 /// Look up addresses, names and types in an ELF, print build IDs, find the ELF of a dump.
 ///
@@ -95,7 +95,10 @@ impl From<SourceLocation<'_>> for Source {
 /// A name of the symbol table or of the debug information.
 #[derive(Clone, Debug, Serialize)]
 struct Named {
+    /// As the source spells it.
     name: String,
+    /// As the linker knows it, where that is another name (C++, Rust).
+    linkage_name: Option<String>,
     kind: &'static str,
     address: Option<Hex32>,
     size: Option<u64>,
@@ -103,6 +106,11 @@ struct Named {
     #[serde(rename = "type")]
     type_name: Option<String>,
     source: Option<Source>,
+}
+
+/// The name of the linker, where it is not that of the source.
+fn linkage_name(symbol: &Symbol<'_>) -> Option<String> {
+    (symbol.readable() != symbol.name).then(|| symbol.name.to_string())
 }
 
 fn kind_name(kind: SymbolKind) -> &'static str {

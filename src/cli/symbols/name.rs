@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::{Context, Exit, WithHint};
-use super::{Named, Source, kind_name, with_symbols, write_json, write_line};
+use super::{Named, Source, kind_name, linkage_name, with_symbols, write_json, write_line};
 use crate::base::Address;
-use crate::symbols::{CodeAddress, SymbolFile, VariableMap};
+use crate::symbols::{CodeAddress, Symbol, SymbolFile, VariableMap};
 
 /// Most names that an error offers instead.
 const MOST_OFFERED: usize = 5;
@@ -18,7 +18,8 @@ const MOST_OFFERED: usize = 5;
 #[command(after_help = "Examples:\n  mflt symbols name main --elf zephyr.elf\n  \
     mflt symbols name 'uart_*' '*_stack' --elf zephyr.elf --sort size")]
 pub(super) struct NameArgs {
-    /// Whole names; `*` stands for any characters, `?` for one.
+    /// Whole names, of C++ and Rust as the source or the linker spells them; `*` stands for any
+    /// characters, `?` for one.
     #[arg(value_name = "PATTERN", required = true)]
     patterns: Vec<String>,
     /// The firmware's ELF file; may be given several times.
@@ -93,6 +94,7 @@ fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
             listed.insert((range.start(), variable.name));
             found.push(Named {
                 name,
+                linkage_name: None,
                 kind: "variable",
                 address: Some(range.start().into()),
                 size: Some(range.size()),
@@ -102,7 +104,8 @@ fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
             });
         }
     }
-    for symbol in symbols.symbols().iter().filter(|symbol| wanted(symbol.name)) {
+    let meant = |symbol: &&Symbol<'_>| wanted(symbol.name) || wanted(&symbol.readable());
+    for symbol in symbols.symbols().iter().filter(meant) {
         // What the debug information knows better stands there already; a static of a function has
         // a number behind its name.
         let plain = symbol.name.split('.').next().unwrap_or(symbol.name);
@@ -113,7 +116,8 @@ fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
         let line = || symbols.line_at(code).filter(|_| symbols.is_code(symbol.address));
         let declared = symbols.declaration_of_function(symbol.address).or_else(line);
         found.push(Named {
-            name: symbol.name.to_string(),
+            name: symbol.readable().into_owned(),
+            linkage_name: linkage_name(symbol),
             kind: kind_name(symbol.kind),
             address: Some(symbol.address.into()),
             size: Some(u64::from(symbol.size)),
@@ -125,6 +129,7 @@ fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
     for (name, ty) in symbols.named_types().into_iter().filter(|(name, _)| wanted(name)) {
         found.push(Named {
             name: name.to_string(),
+            linkage_name: None,
             kind: "type",
             address: None,
             size: symbols.type_size(ty),
