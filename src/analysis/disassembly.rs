@@ -199,7 +199,7 @@ impl Listing<'_, '_> {
         let (symbol, offset) = environment.symbols.symbol_at(target)?;
         Some(match offset {
             0 => symbol.readable().into_owned(),
-            offset => format!("{}+{offset}", symbol.name),
+            offset => format!("{}+{offset}", symbol.readable()),
         })
     }
 }

@@ -184,6 +184,7 @@ fn convert<'d>(
                 .map(|member| convert(symbols, member.name.unwrap_or(""), &member.value, memory))
                 .collect();
             shown.omitted = left_out(*omitted);
+            shown.summary = symbols.summary(value, memory);
         }
         ValueKind::Array { elements, omitted } => {
             let mut index = 0_u64;

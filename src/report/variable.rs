@@ -48,6 +48,10 @@ pub struct Variable {
     pub size: Option<u64>,
     /// The value as text; null for an aggregate, whose parts are `children`.
     pub value: Option<String>,
+    /// What people expect of a value of the standard libraries of Rust and C++ and of Rust's enums:
+    /// `"text"`, `[1, 2]`, `Some(5)`; its parts are `children` all the same.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub summary: Option<String>,
     /// Whether the value could be shown.
     pub status: Status,
     /// Members or elements.

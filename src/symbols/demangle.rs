@@ -49,7 +49,9 @@ pub fn demangle(name: &str) -> Option<String> {
         .hide_expression_literal_types()
         .recursion_limit(MAX_NESTING);
     symbol.structured_demangle(&mut text, &options).ok()?;
-    Some(text.0)
+    // As binutils and GDB write it.
+    let table = text.0.strip_prefix("{vtable(").and_then(|rest| rest.strip_suffix(")}"));
+    Some(table.map_or_else(|| text.0.clone(), |class| format!("vtable for {class}")))
 }
 
 impl<'d> Symbol<'d> {
@@ -76,6 +78,7 @@ mod tests {
         for (mangled, readable) in [
             ("_ZN3app6Sensor4readEi", "app::Sensor::read"),
             ("_ZN3app4ringIiLj4EE4pushEi", "app::ring<int, 4>::push"),
+            ("_ZTVN3app6SensorE", "vtable for app::Sensor"),
             ("_ZN12_GLOBAL__N_14pollEv", "(anonymous namespace)::poll"),
             ("_ZN4core9panicking9panic_fmt17h0123456789abcdefE", "core::panicking::panic_fmt"),
             ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),

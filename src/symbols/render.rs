@@ -112,8 +112,8 @@ impl<'d> SymbolFile<'d> {
     /// ` <name+8>`, or nothing where there is no symbol.
     fn symbol_text(&self, address: Address) -> String {
         match self.symbol_at(address) {
-            Some((symbol, 0)) => format!(" <{}>", symbol.name),
-            Some((symbol, offset)) => format!(" <{}+{offset}>", symbol.name),
+            Some((symbol, 0)) => format!(" <{}>", symbol.readable()),
+            Some((symbol, offset)) => format!(" <{}+{offset}>", symbol.readable()),
             None => String::new(),
         }
     }
@@ -134,7 +134,7 @@ fn hex(address: Address) -> String {
 
 /// Bytes as a string; more than ten equal ones are counted. Of an array that ends in NUL one
 /// NUL is understood.
-fn quoted(bytes: &[u8], cut: bool, drop_nul: bool) -> String {
+pub(super) fn quoted(bytes: &[u8], cut: bool, drop_nul: bool) -> String {
     let shown = match bytes.split_last() {
         Some((0, front)) if drop_nul && !cut => front,
         _ => bytes,

@@ -36,7 +36,10 @@ impl<'d> DebugInfo<'d> {
                 TypeKind::Const => is_const = true,
                 TypeKind::Volatile => is_volatile = true,
                 TypeKind::Qualifier => {}
-                TypeKind::Pointer | TypeKind::Reference | TypeKind::RvalueReference => {
+                // Rust names its pointers: `&str`, `*const u8`.
+                TypeKind::Pointer | TypeKind::Reference | TypeKind::RvalueReference
+                    if info.name.is_none() =>
+                {
                     let mark = match info.kind {
                         TypeKind::Pointer => "*",
                         TypeKind::Reference => "&",

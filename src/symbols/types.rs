@@ -116,6 +116,15 @@ pub struct MemberInfo<'d> {
     pub is_base: bool,
 }
 
+/// The part of a Rust enum with data of which one variant exists at a time. DWARF 5 section 5.7.10.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VariantPart<'d> {
+    /// Tells which one; none when there is but one.
+    pub discriminant: Option<MemberInfo<'d>>,
+    /// For each variant the discriminant's value, none for all others, and its data.
+    pub variants: Vec<(Option<i64>, MemberInfo<'d>)>,
+}
+
 /// A named value of an enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enumerator<'d> {
@@ -140,6 +149,8 @@ pub struct TypeInfo<'d> {
     pub declaration: bool,
     /// Members, in order.
     pub members: Vec<MemberInfo<'d>>,
+    /// Of a Rust enum with data.
+    pub variants: Option<VariantPart<'d>>,
     /// Values of an enumeration, in order.
     pub enumerators: Vec<Enumerator<'d>>,
     /// Elements per dimension, outermost first; `None` when unknown (`[]`).
@@ -163,6 +174,7 @@ impl<'d> TypeInfo<'d> {
             target: TypeRef::VOID,
             declaration: false,
             members: Vec::new(),
+            variants: None,
             enumerators: Vec::new(),
             dimensions: Vec::new(),
             parameters: Vec::new(),
@@ -261,11 +273,10 @@ impl<'d> DebugInfo<'d> {
                 let is_base = die.tag() == gimli::DW_TAG_inheritance;
                 // A static member of a class is a variable elsewhere.
                 if !die.has_attr(gimli::DW_AT_external) {
-                    let ty = self.target(at.unit, die);
-                    let (bit_offset, bit_size) = self.member_bits(ty, die);
-                    info.members.push(MemberInfo { name, ty, bit_offset, bit_size, is_base });
+                    info.members.push(MemberInfo { is_base, ..self.member(at, die) });
                 }
             }
+            gimli::DW_TAG_variant_part => info.variants = Some(self.variant_part(at)),
             gimli::DW_TAG_enumerator => {
                 let value = die.attr_value(gimli::DW_AT_const_value);
                 if let (Some(name), Some(value)) = (name, value.and_then(|v| constant(&v))) {
@@ -277,6 +288,33 @@ impl<'d> DebugInfo<'d> {
             gimli::DW_TAG_unspecified_parameters => info.variadic = true,
             _ => {}
         }
+    }
+
+    fn member(&self, at: DieRef, die: &Die<'d>) -> MemberInfo<'d> {
+        let name = die.attr_value(gimli::DW_AT_name);
+        let name = name.and_then(|value| self.string(at.unit, &value));
+        let ty = self.target(at.unit, die);
+        let (bit_offset, bit_size) = self.member_bits(ty, die);
+        MemberInfo { name, ty, bit_offset, bit_size, is_base: false }
+    }
+
+    fn variant_part(&self, at: DieRef) -> VariantPart<'d> {
+        let mut part = VariantPart::default();
+        self.children(at, |handle, die| {
+            if die.tag() == gimli::DW_TAG_member {
+                part.discriminant = Some(self.member(handle, die));
+            } else if die.tag() == gimli::DW_TAG_variant {
+                let value = die.attr_value(gimli::DW_AT_discr_value).and_then(|v| constant(&v));
+                self.children(handle, |inner, die| {
+                    if die.tag() == gimli::DW_TAG_member {
+                        part.variants.push((value, self.member(inner, die)));
+                    }
+                    part.variants.len() < MAX_PARTS
+                });
+            }
+            part.variants.len() < MAX_PARTS
+        });
+        part
     }
 
     /// Where a member starts, in bits, and its width when it is a bit-field.

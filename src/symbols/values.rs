@@ -9,7 +9,7 @@ use super::dwarf::DebugInfo;
 use super::expression::{Evaluator, FrameContext};
 use super::file::SymbolFile;
 use super::place::{Missing, Place, SyntheticPointer};
-use super::types::{Encoding, ResolvedType, TypeInfo, TypeKind, TypeRef};
+use super::types::{Encoding, MemberInfo, ResolvedType, TypeInfo, TypeKind, TypeRef, VariantPart};
 use crate::base::{Address, Memory};
 
 /// How much of a value is read.
@@ -248,7 +248,24 @@ impl<'d> ValueReader<'_, 'd> {
             }
         }
         let omitted = (info.members.len() as u64).saturating_sub(members.len() as u64);
+        let chosen = info.variants.as_ref().and_then(|part| self.chosen(part, place));
+        if let (Some(variant), Some(depth)) = (chosen, depth.checked_sub(1)) {
+            let value = self.read(variant.ty, place.part(variant.bit_offset), None, depth);
+            members.push(Member { name: variant.name, value });
+        }
         (members, omitted)
+    }
+
+    /// The variant that exists: the one of the discriminant's value, else the one that has none.
+    fn chosen(&self, part: &VariantPart<'d>, place: &Place) -> Option<MemberInfo<'d>> {
+        let default = || part.variants.iter().find(|(value, _)| value.is_none());
+        let Some(discriminant) = &part.discriminant else { return default().map(|(_, v)| *v) };
+        let width = self.info.type_size(discriminant.ty)?.checked_mul(8).filter(|w| *w <= 64)?;
+        let raw = place.part(discriminant.bit_offset).read(0, width, self.memory).ok()?;
+        let mask = u64::MAX.checked_shr(u32::try_from(64_u64.checked_sub(width)?).ok()?)?;
+        let is_meant = |value: i64| u128::from(value as u64 & mask) == raw;
+        let stated = part.variants.iter().find(|(value, _)| value.is_some_and(is_meant));
+        stated.or_else(default).map(|(_, variant)| *variant)
     }
 
     /// An array of characters, when all that is shown of it is known.

@@ -12,6 +12,7 @@ mod freertos;
 mod gdb;
 mod gdbserver;
 mod hostile;
+mod languages;
 mod live;
 mod plain;
 mod support;

@@ -32,7 +32,11 @@ pub(super) fn tree(page: &mut Page, variable: &Variable, indent: usize) {
     let value = inline(variable);
     let fits = value.chars().count() <= room.max(20);
     let is_flat = variable.children.iter().all(|child| child.children.is_empty());
-    if variable.children.is_empty() || fits || (is_array(variable) && is_flat) {
+    if variable.children.is_empty()
+        || variable.summary.is_some()
+        || fits
+        || (is_array(variable) && is_flat)
+    {
         page.wrapped(&lead, ink(variable), &value);
         return;
     }
@@ -62,7 +66,7 @@ fn inline(variable: &Variable) -> String {
     if variable.status != Status::Ok {
         return variable.status.text().to_string();
     }
-    if let Some(value) = &variable.value {
+    if let Some(value) = variable.value.as_ref().or(variable.summary.as_ref()) {
         return value.clone();
     }
     let texts = variable.children.iter().map(|child| {

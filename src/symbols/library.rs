@@ -1,0 +1,216 @@
+//! Values of the standard libraries of Rust and C++ as people expect them: slices, strings, vectors,
+//! optional values, enums with data.
+//!
+//! Recognised by the names of the types and of their members, as core and alloc of Rust and libstdc++
+//! have them. A value that looks different has no such text; its parts are shown in any case.
+
+use super::file::SymbolFile;
+use super::place::Place;
+use super::render::quoted;
+use super::types::TypeRef;
+use super::values::{Limits, Member, Value, ValueKind};
+use crate::base::{Address, Memory};
+
+/// Members within each other that are searched for one by name.
+const MAX_DEPTH: usize = 8;
+/// Elements of a slice or vector that are spelled.
+const ELEMENTS: u64 = 16;
+/// Longest text in characters.
+const LONGEST: usize = 240;
+/// How much of an element is read.
+const ELEMENT: Limits = Limits { depth: 4, elements: 16, nodes: 64, string: 64 };
+
+impl<'d> SymbolFile<'d> {
+    /// The text that people expect for `value`, when it is of such a library type.
+    pub fn summary(&self, value: &Value<'d>, memory: &dyn Memory) -> Option<String> {
+        self.summarised(value, memory, MAX_DEPTH).map(shortened)
+    }
+
+    fn summarised(&self, value: &Value<'d>, memory: &dyn Memory, depth: usize) -> Option<String> {
+        let depth = depth.checked_sub(1)?;
+        let ValueKind::Struct { members, .. } = &value.kind else { return None };
+        let info = self.type_info(self.strip_type(value.ty));
+        if info.is_c {
+            return None;
+        }
+        let name = info.name?;
+        let field = |name: &str| find(value, name, MAX_DEPTH);
+        let number = |name: &str| field(name).and_then(whole_number);
+        let pointer = |name: &str| self.first_pointer(field(name)?, MAX_DEPTH);
+        if info.variants.is_some() {
+            return Some(self.variant(members.last()?, memory, depth));
+        }
+        // A slice is nothing but these two.
+        let is_slice = members.len() == 2 && members.iter().any(|m| m.name == Some("data_ptr"));
+        if let (true, Some(start), Some(length)) = (is_slice, pointer("data_ptr"), number("length"))
+        {
+            return match name.ends_with("str") || name.ends_with("str>") {
+                true => Some(text(start.address, length, memory)),
+                false => self.elements(&start, length, memory, depth),
+            };
+        }
+        match name.split_once('<').map_or(name, |(name, _)| name) {
+            "String" => {
+                let start = pointer("buf")?;
+                Some(text(start.address, number("len")?, memory))
+            }
+            "Vec" if field("buf").is_some() => {
+                let mut start = pointer("buf")?;
+                // The pointer inside has lost its type; the name has it.
+                let element = name.split_once('<')?.1.split([',', '>']).next()?;
+                start.target = self.type_by_name(element)?;
+                self.elements(&start, number("len")?, memory, depth)
+            }
+            "basic_string" if name.starts_with("basic_string<char,") => {
+                let start = pointer("_M_p")?;
+                Some(text(start.address, number("_M_string_length")?, memory))
+            }
+            "basic_string_view" if name.starts_with("basic_string_view<char,") => {
+                Some(text(pointer("_M_str")?.address, number("_M_len")?, memory))
+            }
+            "vector" => {
+                let (start, end) = (pointer("_M_start")?, pointer("_M_finish")?);
+                let size = self.type_size(start.target).filter(|size| *size > 0)?;
+                let bytes = end.address.0.checked_sub(start.address.0)?;
+                self.elements(&start, u64::from(bytes).checked_div(size)?, memory, depth)
+            }
+            "optional" => match field("_M_engaged")?.kind {
+                ValueKind::Bool(false) => Some("std::nullopt".to_owned()),
+                ValueKind::Bool(true) => Some(self.spelled(field("_M_value")?, memory, depth)),
+                _ => None,
+            },
+            "unique_ptr" => self.render_leaf(field("_M_head_impl")?, memory, ELEMENT),
+            _ => None,
+        }
+    }
+
+    /// `Some(5)`, `None`, `Move {x = -1, y = 2}`.
+    fn variant(&self, chosen: &Member<'d>, memory: &dyn Memory, depth: usize) -> String {
+        let name = chosen.name.unwrap_or("");
+        let ValueKind::Struct { members, .. } = &chosen.value.kind else {
+            return name.to_owned();
+        };
+        let is_tuple = members.iter().all(|m| m.name.is_some_and(|name| name.starts_with("__")));
+        let part = |member: &Member<'d>| {
+            let text = self.spelled(&member.value, memory, depth);
+            match member.name {
+                Some(name) if !is_tuple => format!("{name} = {text}"),
+                _ => text,
+            }
+        };
+        let parts: Vec<String> = members.iter().take(16).map(part).collect();
+        match (parts.is_empty(), is_tuple) {
+            (true, _) => name.to_owned(),
+            (false, true) => format!("{name}({})", parts.join(", ")),
+            (false, false) => format!("{name} {{{}}}", parts.join(", ")),
+        }
+    }
+
+    /// A value in one line.
+    fn spelled(&self, value: &Value<'d>, memory: &dyn Memory, depth: usize) -> String {
+        if let Some(text) = self.summarised(value, memory, depth) {
+            return text;
+        }
+        if let Some(text) = self.render_leaf(value, memory, ELEMENT) {
+            return text;
+        }
+        let Some(depth) = depth.checked_sub(1) else { return "{...}".to_owned() };
+        let parts: Vec<String> = match &value.kind {
+            ValueKind::Struct { members, .. } => members
+                .iter()
+                .take(16)
+                .map(|member| {
+                    let text = self.spelled(&member.value, memory, depth);
+                    member.name.map_or(text.clone(), |name| format!("{name} = {text}"))
+                })
+                .collect(),
+            ValueKind::Array { elements, .. } => elements
+                .iter()
+                .take(16)
+                .map(|element| self.spelled(&element.value, memory, depth))
+                .collect(),
+            _ => return "{...}".to_owned(),
+        };
+        format!("{{{}}}", parts.join(", "))
+    }
+
+    /// The pointer that `value` is or, in wrappers, holds.
+    fn first_pointer(&self, value: &Value<'d>, depth: usize) -> Option<Start> {
+        let depth = depth.checked_sub(1)?;
+        match &value.kind {
+            ValueKind::Pointer(address) => {
+                let target = self.type_info(self.strip_type(value.ty)).target;
+                Some(Start { address: *address, target })
+            }
+            ValueKind::Struct { members, .. } => {
+                members.iter().find_map(|member| self.first_pointer(&member.value, depth))
+            }
+            _ => None,
+        }
+    }
+
+    /// `[10, 20, 30]`.
+    fn elements(
+        &self,
+        start: &Start,
+        count: u64,
+        memory: &dyn Memory,
+        depth: usize,
+    ) -> Option<String> {
+        let size = self.type_size(start.target).and_then(|size| i64::try_from(size).ok())?;
+        let mut parts = Vec::new();
+        let mut at = start.address;
+        for _ in 0..count.min(ELEMENTS) {
+            let value = self.read_value(start.target, &Place::Memory(at), memory, ELEMENT);
+            parts.push(self.spelled(&value, memory, depth));
+            at = at.wrapping_add(size);
+        }
+        if let Some(more) = count.checked_sub(ELEMENTS).filter(|more| *more > 0) {
+            parts.push(format!("… {more} more"));
+        }
+        Some(format!("[{}]", parts.join(", ")))
+    }
+}
+
+/// Where the elements are, and what they are.
+struct Start {
+    address: Address,
+    target: TypeRef,
+}
+
+/// The member of that name, however deep.
+fn find<'v, 'd>(value: &'v Value<'d>, name: &str, depth: usize) -> Option<&'v Value<'d>> {
+    let depth = depth.checked_sub(1)?;
+    let (ValueKind::Struct { members, .. } | ValueKind::Union { members, .. }) = &value.kind else {
+        return None;
+    };
+    let own = members.iter().find(|member| member.name == Some(name));
+    let own = own.map(|member| &member.value);
+    // libstdc++ wraps payloads in a member of the same name.
+    own.or_else(|| members.iter().find_map(|member| find(&member.value, name, depth)))
+}
+
+fn whole_number(value: &Value<'_>) -> Option<u64> {
+    match value.kind {
+        ValueKind::Unsigned(number) => Some(number),
+        ValueKind::Signed(number) => u64::try_from(number).ok(),
+        _ => None,
+    }
+}
+
+/// `length` bytes of UTF-8 at `at`, in quotes.
+fn text(at: Address, length: u64, memory: &dyn Memory) -> String {
+    let shown = usize::try_from(length).unwrap_or(usize::MAX).min(LONGEST);
+    let mut bytes = vec![0; shown];
+    if length > 0 && memory.read(at, &mut bytes).is_err() {
+        return format!("<{length} bytes at {at} are not captured>");
+    }
+    quoted(&bytes, length > shown as u64, false)
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
