@@ -2,7 +2,7 @@
 //!
 //! Source: the CMSIS-SVD specification 1.3.9. Read straight from the XML tree, and only what lies in
 //! captured memory is looked at: a file whose arrays and references expand without end costs no more
-//! than [`MOST_STEPS`] looks.
+//! than half a million looks.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
