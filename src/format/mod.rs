@@ -18,6 +18,7 @@
 mod chunks;
 pub mod coredump;
 mod coverage;
+pub mod crash_catcher;
 mod dropped;
 pub mod elf_core;
 pub mod fault_text;
@@ -162,6 +163,9 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
     if zephyr::is_coredump(bytes) {
         return zephyr::read(bytes);
     }
+    if crash_catcher::is_dump(bytes) {
+        return crash_catcher::read(bytes);
+    }
     if raw::is_hex(bytes) {
         return raw::read_hex(bytes);
     }
@@ -169,6 +173,9 @@ pub fn open(bytes: &[u8]) -> Result<Snapshot, FormatError> {
         let mut snapshot = zephyr::read_log(bytes)?;
         fault_text::complete(&mut snapshot, bytes);
         return Ok(snapshot);
+    }
+    if let Some(dump) = crash_catcher::in_log(bytes) {
+        return crash_catcher::read(&dump);
     }
     if let Some(found) = chunks::read(bytes) {
         return found;
