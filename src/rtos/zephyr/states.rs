@@ -62,7 +62,7 @@ impl States<'_, '_> {
             "mutex" => match word("owner")? {
                 0 => "free".into(),
                 owner => format!(
-                    "owned by {}, locked {} times",
+                    "owned by {}, lock count {}",
                     self.thread_name(Address(owner)),
                     word("lock_count")?
                 ),
@@ -179,7 +179,7 @@ mod tests {
                 (object.kind, object.state.clone())
             };
             assert_eq!(state("tx_done"), ("semaphore", "count 0 of 4".into()));
-            assert_eq!(state("bus_lock"), ("mutex", "owned by owner, locked 2 times".into()));
+            assert_eq!(state("bus_lock"), ("mutex", "owned by owner, lock count 2".into()));
             assert_eq!(state("rx_fifo"), ("fifo", "2 items".into()));
             let blink = "25 ticks left, period 50 ticks, calls on_blink";
             assert_eq!(state("blink"), ("timer", blink.into()));
