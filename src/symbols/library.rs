@@ -13,6 +13,8 @@ use crate::base::{Address, Memory};
 
 /// Members within each other that are searched for one by name.
 const MAX_DEPTH: usize = 8;
+/// Library types within each other that are spelled: a tree of slices would grow without end.
+const NESTING: usize = 3;
 /// Elements of a slice or vector that are spelled.
 const ELEMENTS: u64 = 16;
 /// Longest text in characters.
@@ -23,7 +25,7 @@ const ELEMENT: Limits = Limits { depth: 4, elements: 16, nodes: 64, string: 64 }
 impl<'d> SymbolFile<'d> {
     /// The text that people expect for `value`, when it is of such a library type.
     pub fn summary(&self, value: &Value<'d>, memory: &dyn Memory) -> Option<String> {
-        self.summarised(value, memory, MAX_DEPTH).map(shortened)
+        self.summarised(value, memory, NESTING).map(shortened)
     }
 
     fn summarised(&self, value: &Value<'d>, memory: &dyn Memory, depth: usize) -> Option<String> {
