@@ -1,23 +1,24 @@
-//! Heaps as the report lists them, and what their damage says about the crash.
+//! Heaps as the report lists them.
 
 use super::Core;
-use crate::report::{Cause, Corruption, Heap, HeapBlock, Notes, Severity};
+use crate::report::{Corruption, Heap, HeapBlock, Notes, Severity};
 use crate::rtos;
 
 /// Damage of one heap that is listed: what follows the first is mostly its consequence.
 const MOST_CORRUPTION: usize = 16;
 
-/// Every heap. Damage becomes a note each, and evidence for the cause.
-pub(super) fn list(core: &Core<'_, '_>, cause: &mut Cause, notes: &mut Notes) -> Vec<Heap> {
-    let Some((kernel, file)) = core.kernel.zip(core.kernel_file) else { return Vec::new() };
-    let found = kernel.heaps(&core.memory, file);
+/// Every heap as its walker found it.
+pub(super) fn read(core: &Core<'_, '_>) -> Vec<rtos::Heap> {
+    let found = core.kernel.zip(core.kernel_file);
+    found.map_or(Vec::new(), |(kernel, file)| kernel.heaps(&core.memory, file))
+}
+
+/// Every heap as it is reported. Damage becomes a note each.
+pub(super) fn list(found: Vec<rtos::Heap>, notes: &mut Notes) -> Vec<Heap> {
     for heap in &found {
         for damage in heap.corruption.iter().take(MOST_CORRUPTION) {
             let text = format!("heap {} is corrupted: {}", heap.name, damage.text);
             notes.add_at(Severity::Error, "heap_corrupt", damage.address, text);
-        }
-        if let Some(first) = heap.corruption.first() {
-            cause.evidence.push(format!("heap {} is corrupted: {}", heap.name, first.text));
         }
     }
     found.into_iter().map(listed).collect()

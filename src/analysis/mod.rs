@@ -113,6 +113,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     let start = core.start();
     let contexts = unwind::contexts(&start, &environment, &mut notes);
     let crashed = core.crash_context(&contexts, &environment);
+    let heaps = heaps::read(core);
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
@@ -122,10 +123,10 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         reason: core.fatal_reason(&contexts, &environment),
         told: snapshot.reason_code,
         after_svc: start.after_svc,
+        heaps: &heaps,
     };
     let mut finding = cause::explain(&scene);
     let mpu = mpu::list(core, &scene, &mut finding.cause);
-    let heaps = heaps::list(core, &mut finding.cause, &mut notes);
     let blamed = contexts.get(crashed.unwrap_or(0));
     finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
     let fault = explain_fault(
@@ -148,7 +149,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         threads,
         deadlocks,
         kernel_objects: objects::list(core),
-        heap: heaps,
+        heap: heaps::list(heaps, &mut notes),
         logs: logs::list(core),
         globals: Vec::new(),
         interrupts: interrupts::list(core, &contexts),

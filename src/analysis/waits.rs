@@ -34,14 +34,15 @@ pub(super) fn list(core: &Core<'_, '_>, notes: &mut Notes) -> Vec<Vec<String>> {
 }
 
 /// `sensor waits for mutex bus_lock, owned by display`.
-fn wait(threads: &[Thread], at: Address) -> String {
+pub(super) fn wait(threads: &[Thread], at: Address) -> String {
     let thread = threads.iter().find(|thread| thread.address == at);
     let wait = thread.and_then(|thread| thread.wait.as_ref());
     let what = wait.map_or(String::new(), |wait| in_words(wait, threads));
     format!("{} waits for {what}", name(threads, at))
 }
 
-fn name(threads: &[Thread], at: Address) -> String {
+/// Its name, else its address.
+pub(super) fn name(threads: &[Thread], at: Address) -> String {
     let thread = threads.iter().find(|thread| thread.address == at && !thread.name.is_empty());
     thread.map_or_else(|| at.to_string(), |thread| thread.name.clone())
 }

@@ -59,6 +59,49 @@ const STACK_CHECKS: &[&str] = &["z_check_stack_sentinel", "_check_stack_sentinel
 /// What the compiler calls when a function has overwritten the word behind its local variables.
 const CANARY: &[&str] = &["__stack_chk_fail", "_StackCheckHandler"];
 
+/// Allocators and their innards: Zephyr, FreeRTOS, ThreadX, newlib.
+const ALLOCATORS: &[&str] = &[
+    "k_malloc",
+    "k_calloc",
+    "k_aligned_alloc",
+    "k_realloc",
+    "k_free",
+    "k_heap_alloc",
+    "k_heap_aligned_alloc",
+    "k_heap_free",
+    "z_heap_aligned_alloc",
+    "z_alloc_helper",
+    "sys_heap_alloc",
+    "sys_heap_aligned_alloc",
+    "sys_heap_realloc",
+    "sys_heap_aligned_realloc",
+    "sys_heap_free",
+    "alloc_chunk",
+    "free_chunk",
+    "split_chunks",
+    "merge_chunks",
+    "free_list_add",
+    "free_list_add_bidx",
+    "free_list_remove",
+    "free_list_remove_bidx",
+    "pvPortMalloc",
+    "pvPortCalloc",
+    "vPortFree",
+    "prvInsertBlockIntoFreeList",
+    "tx_byte_allocate",
+    "_tx_byte_allocate",
+    "_tx_byte_release",
+    "_tx_byte_pool_search",
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+    "_malloc_r",
+    "_calloc_r",
+    "_realloc_r",
+    "_free_r",
+];
+
 /// Words of function names, by their usual abbreviations, that stand for a watchdog.
 const WATCHDOG: &[&str] = &["watchdog", "wdt", "wdog", "wdg", "wwdg", "iwdg", "wwdt"];
 
@@ -95,6 +138,11 @@ pub fn is_stack_check(function: &str) -> bool {
 /// Whether `function` is called when a stack canary was overwritten.
 pub fn is_canary(function: &str) -> bool {
     CANARY.contains(&function)
+}
+
+/// Whether `function` belongs to an allocator.
+pub fn is_allocator(function: &str) -> bool {
+    ALLOCATORS.contains(&function)
 }
 
 /// Whether `function` is, by its name, what handles a watchdog that ran out.

@@ -14,7 +14,9 @@ pub fn title(report: &Report, qualifier: Option<&str>) -> String {
         // Nothing crashed: what runs. After a fault whose origin is lost nothing is to be named.
         .or_else(|| find(|thread| thread.state == "handler").filter(|_| halted))
         .or_else(|| find(|thread| thread.current).filter(|_| halted));
-    let mut title = match thread.and_then(place) {
+    // Its innermost frame is often what the stack held before.
+    let overflowed = report.category == Category::StackOverflow;
+    let mut title = match thread.and_then(|thread| place(thread, overflowed)) {
         Some(place) => format!("{kind} at {place}"),
         None => kind.to_string(),
     };
@@ -54,12 +56,12 @@ fn kind(report: &Report) -> &'static str {
 }
 
 /// The innermost function that is the user's business, else the address.
-fn place(thread: &Thread) -> Option<String> {
+fn place(thread: &Thread, overflowed: bool) -> Option<String> {
     let first = thread.frames.first()?;
     let passes = |name: &str| is_machinery(name) || is_stack_check(name);
     let named = |frame: &&Frame| frame.function.as_deref().is_some_and(|name| !passes(name));
     // A jump to nowhere has no function: its address says most.
-    if first.function.is_none() {
+    if first.function.is_none() && !overflowed {
         return Some(first.pc.to_string());
     }
     let frame = thread.frames.iter().find(named).unwrap_or(first);

@@ -3,14 +3,23 @@
 use crate::support::file;
 use mflt::analysis::{Options, analyze};
 use mflt::arch::cortex_m::system::{
-    BFAR, CFSR, DHCSR, HFSR, MMFAR, SFAR, SFSR, SHCSR, SystemRegister,
+    BFAR, CFSR, DHCSR, HFSR, ICSR, MMFAR, SFAR, SFSR, SHCSR, SystemRegister,
 };
 use mflt::report::{Category, Confidence, Hex32, Report};
-use mflt::snapshot::MemoryImage;
+use mflt::snapshot::{MemoryImage, Register};
 use mflt::symbols::{ElfImage, SymbolFile};
 
-/// The report on the core of `case`, with the registers of `changed` replaced.
+/// The report on the core of `case`, with the system registers of `changed` replaced.
 fn report(case: &str, changed: &[(SystemRegister, u32)]) -> Report {
+    report_at(case, changed, &[])
+}
+
+/// The same with other registers of the stopped core.
+fn report_at(
+    case: &str,
+    changed: &[(SystemRegister, u32)],
+    registers: &[(Register, u32)],
+) -> Report {
     let core = std::fs::read(file(&format!("fixtures/cores/{case}.core"))).unwrap();
     let image = case.rsplitn(2, "-Og-").last().unwrap();
     let elf = std::fs::read(file(&format!("fixtures/elf/{image}-Og.elf"))).unwrap();
@@ -24,6 +33,9 @@ fn report(case: &str, changed: &[(SystemRegister, u32)]) -> Report {
         memory.insert(segment.range().start(), segment.bytes().to_vec()).unwrap();
     }
     snapshot.memory = memory;
+    for (register, value) in registers {
+        snapshot.registers.set(*register, *value);
+    }
     let elf = ElfImage::parse(&elf).unwrap();
     analyze(&snapshot, &[SymbolFile::new(&elf)], &Options::default())
 }
@@ -82,4 +94,37 @@ fn cortex_m0_has_no_fault_status_and_the_instruction_tells() {
     let report = report("microbit-Og-unaligned", &[(CFSR, u32::MAX), (HFSR, u32::MAX)]);
     assert!(report.fault.as_ref().unwrap().registers.get("CFSR").is_none());
     assert!(report.cause.summary.contains("Unaligned access"), "{}", report.cause.summary);
+}
+
+#[test]
+fn lockup_is_told_by_what_the_program_counter_reads() {
+    let report = report_at("mps2-an386-Og-hang", &[], &[(Register::PC, 0xffff_fffe)]);
+    assert!(report.title.ends_with("[Lockup]"), "{}", report.title);
+    assert!(report.cause.evidence[0].contains("0xfffffffe"), "{:?}", report.cause.evidence);
+}
+
+#[test]
+fn core_that_runs_where_no_code_is_has_jumped_to_nowhere() {
+    let report = report_at("mps2-an386-Og-hang", &[], &[(Register::PC, 0x015f_5456)]);
+    assert_eq!(report.category, Category::DebuggerHalted);
+    assert_eq!(report.title, "Debugger Halted at 0x015f5456 [Jump to Nowhere]");
+    let summary = &report.cause.summary;
+    assert!(summary.contains("0x015f5456, where the firmware has no code"), "{summary}");
+}
+
+#[test]
+fn loop_with_interrupts_locked_is_a_hang() {
+    let pending = [(ICSR, 1 << 26)];
+    let locked = report_at("mps2-an386-Og-hang", &pending, &[(Register::BASEPRI, 0x20)]);
+    assert!(locked.cause.summary.starts_with("Hang: "), "{}", locked.cause.summary);
+    assert!(locked.cause.evidence.contains(&"BASEPRI is 0x20".to_string()));
+    let halted = report("mps2-an386-Og-hang", &[(ICSR, 0)]);
+    assert!(halted.cause.summary.starts_with("Nothing faulted: "), "{}", halted.cause.summary);
+}
+
+#[test]
+fn imprecise_fault_of_a_cortex_m7_is_not_told_to_set_a_bit_that_it_lacks() {
+    let report = report("mps2-an500-Og-buswrite", &[(CFSR, 0x0400)]);
+    let evidence = report.cause.evidence.join("\n");
+    assert!(evidence.contains("put a DSB") && !evidence.contains("DISDEFWBUF"), "{evidence}");
 }

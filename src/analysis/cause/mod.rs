@@ -4,6 +4,10 @@
 //! that sees something names the cause. Rules that explain the origin (a stack that overflowed)
 //! come before those that only read what hardware says about the symptom.
 
+mod access;
+mod halt;
+mod heap;
+mod jump;
 mod place;
 mod secure;
 mod software;
@@ -24,7 +28,7 @@ use crate::arch::cortex_m::instruction::{self, Instruction};
 use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
 use crate::report::{Category, Cause, Confidence};
-use crate::rtos::{FatalReason, Kernel, KernelState, Thread};
+use crate::rtos::{FatalReason, Heap, Kernel, KernelState, Thread};
 use crate::snapshot::{ReasonCode, RegisterSet};
 
 /// Everything that the rules look at.
@@ -43,6 +47,7 @@ pub(super) struct Scene<'a, 'd> {
     pub(super) told: Option<ReasonCode>,
     /// Whether an SVC that the dump no longer shows raised the crash.
     pub(super) after_svc: bool,
+    pub(super) heaps: &'a [Heap],
 }
 
 /// What a rule found.
@@ -101,19 +106,30 @@ pub(super) fn fatal_reason(
 
 /// Explains the crash; there is always an answer, and it says how sure it is.
 pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
-    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 9] = [
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 10] = [
         status::lockup,
         stack::canary,
         stack::overflow,
         watchdog::expired,
         status::double_fault,
+        heap::stopped_in,
         software::panic_or_assert,
         told::by_reboot_reason,
-        status::bad_program_counter,
+        jump::wild,
         status::from_registers,
     ];
     let found = rules.iter().find_map(|rule| rule(scene));
-    found.or_else(|| status::origin_lost(scene)).unwrap_or_else(|| software::halted(scene))
+    let found = found.or_else(|| status::origin_lost(scene)).unwrap_or_else(|| halt::halted(scene));
+    suspicions(scene).into_iter().fold(found, Finding::because)
+}
+
+/// What is wrong besides, and may be where the cause comes from.
+fn suspicions(scene: &Scene<'_, '_>) -> Vec<String> {
+    let damaged = scene.heaps.iter().filter_map(|heap| {
+        let first = heap.corruption.first()?;
+        Some(format!("heap {} is corrupted: {}", heap.name, first.text))
+    });
+    damaged.collect()
 }
 
 impl Scene<'_, '_> {
@@ -156,6 +172,12 @@ impl Scene<'_, '_> {
         let Some(FatalReason::StatusBit(name)) = self.reason else { return None };
         let bit = FAULT_BITS.iter().find(|bit| bit.register == CFSR && bit.name == name)?;
         (!is_set(self.environment.system, CFSR, name)).then_some(bit)
+    }
+
+    /// Whether the core has CFSR at all: Armv6-M and Armv8-M Baseline do not.
+    fn has_fault_status(&self) -> bool {
+        let architecture = self.environment.system.architecture();
+        architecture.is_some_and(|architecture| architecture.has_fault_status())
     }
 
     fn forced(&self) -> bool {

@@ -1,10 +1,11 @@
 //! Where code executed: the functions of a context, and the one to name.
 
 use super::{Context, Environment, Scene};
+use crate::analysis::unwind::UnwoundFrame;
 use crate::arch::cortex_m::exception::Code as _;
 use crate::base::Address;
 use crate::issue::{is_machinery, is_stack_check};
-use crate::symbols::SourceLocation;
+use crate::symbols::{SourceFrame, SourceLocation};
 use std::fmt;
 
 /// A function with the line that it had come to: `poll (sensor.c:12)`.
@@ -23,21 +24,22 @@ impl fmt::Display for Place {
 
 /// The functions of every frame, inlined ones included, innermost first.
 pub(super) fn functions(context: &Context, environment: &Environment<'_, '_>) -> Vec<Place> {
-    let mut places = Vec::new();
-    for frame in &context.frames {
-        let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
-        let sources = symbols.frames_at(frame.pc);
-        if sources.is_empty() {
-            let symbol = symbols.symbol_at(frame.pc.lookup());
-            let name = symbol.map(|(symbol, _)| symbol.readable().into_owned());
-            places.extend(name.map(|function| Place { function, line: None }));
-        }
-        places.extend(sources.into_iter().filter_map(|source| {
-            let line = source.location.as_ref().and_then(short);
-            Some(Place { function: source.readable()?.into_owned(), line })
-        }));
+    context.frames.iter().flat_map(|frame| of_frame(frame, environment)).collect()
+}
+
+fn of_frame(frame: &UnwoundFrame, environment: &Environment<'_, '_>) -> Vec<Place> {
+    let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { return Vec::new() };
+    let sources = symbols.frames_at(frame.pc);
+    if sources.is_empty() {
+        let symbol = symbols.symbol_at(frame.pc.lookup());
+        let name = symbol.map(|(symbol, _)| symbol.readable().into_owned());
+        return name.map(|function| Place { function, line: None }).into_iter().collect();
     }
-    places
+    let place = |source: SourceFrame<'_>| {
+        let line = source.location.as_ref().and_then(short);
+        Some(Place { function: source.readable()?.into_owned(), line })
+    };
+    sources.into_iter().filter_map(place).collect()
 }
 
 /// `sensor.c:12`: the frames have the whole path.
@@ -50,6 +52,11 @@ impl Scene<'_, '_> {
     /// The functions of `context`, innermost first.
     pub(super) fn functions(&self, context: &Context) -> Vec<Place> {
         functions(context, self.environment)
+    }
+
+    /// The functions of one frame: of several, all but the last were inlined.
+    pub(super) fn functions_of(&self, frame: &UnwoundFrame) -> Vec<Place> {
+        of_frame(frame, self.environment)
     }
 
     /// The innermost function that is not part of the machinery of asserting and panicking.

@@ -3,11 +3,9 @@
 //! Source: Armv8-M ARM (DDI 0553) D1.2 (SFSR), B3.16.
 
 use super::Scene;
-use super::status::refused;
-use crate::arch::cortex_m::fault::{fault_address, is_set};
-use crate::arch::cortex_m::instruction::Instruction;
+use super::access::{self, Explained};
+use crate::arch::cortex_m::fault::is_set;
 use crate::arch::cortex_m::system::SFSR;
-use crate::base::Address;
 use crate::report::Confidence;
 
 /// What a bit of SFSR means for the code that ran.
@@ -21,15 +19,10 @@ const VIOLATIONS: [(&str, &str); 6] = [
 ];
 
 /// The violation that raised a SecureFault.
-pub(super) fn violation(
-    scene: &Scene<'_, '_>,
-    instruction: Option<Instruction>,
-) -> Option<(Confidence, String)> {
+pub(super) fn violation(scene: &Scene<'_, '_>) -> Option<Explained> {
     let system = scene.environment.system;
     if is_set(system, SFSR, "AUVIOL") {
-        let address = fault_address(system).map(|(_, address)| Address(address));
-        let who = "Non-secure access to secure memory";
-        return Some((Confidence::Certain, refused(scene, who, instruction, address)));
+        return Some(access::refused_by(scene, "Non-secure access to secure memory"));
     }
     let (name, meaning) = VIOLATIONS.iter().find(|(name, _)| is_set(system, SFSR, name))?;
     let mut text = (*meaning).to_string();
@@ -37,7 +30,7 @@ pub(super) fn violation(
     if let Some(caller) = caller.filter(|_| *name == "INVEP") {
         text.push_str(&format!(", from {},", scene.place(caller.pc.address())));
     }
-    Some((Confidence::Certain, text))
+    Some(Explained::new(Confidence::Certain, text))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Crashes that the firmware declared itself, and targets that did not crash.
+//! Crashes that the firmware declared itself.
 
-use super::{Environment, Finding, Scene, place};
+use super::{Environment, Finding, Scene, heap, place};
 use crate::analysis::unwind::SVCALL;
 use crate::issue::{is_assert, is_fatal_path, is_machinery, is_panic};
 use crate::report::{Category, Confidence};
@@ -41,39 +41,11 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let oops = scene.reason == Some(FatalReason::Oops);
     let what = if oops { "raised a kernel oops" } else { "stopped itself with a panic" };
     let text = format!("The firmware {what}{at}{whereabouts}");
-    let found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
-    Some(if oops { found.titled("Oops") } else { found })
-}
-
-/// Nothing faulted: a debugger stopped the target. Says what runs and who waits for the CPU.
-pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
-    let Some(context) = scene.contexts.first() else {
-        return Finding::new(
-            Category::Other,
-            Confidence::Possible,
-            "The dump holds no registers, so what happened cannot be told",
-        );
-    };
-    let at = scene.at(context);
-    let runner = match (context.exception, scene.current_thread()) {
-        (0, None) => String::new(),
-        _ => format!(" while {} ran", scene.runner(context)),
-    };
-    let mut found = Finding::new(
-        Category::DebuggerHalted,
-        Confidence::Likely,
-        format!("Nothing faulted: the target was halted{at}{runner}"),
-    );
-    let waiting: Vec<&str> = scene
-        .threads()
-        .iter()
-        .filter(|thread| !thread.current && thread.state == crate::rtos::State::Ready)
-        .map(|thread| thread.name.as_str())
-        .collect();
-    if !waiting.is_empty() {
-        found = found.because(format!("ready to run and not running: {}", waiting.join(", ")));
+    let mut found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
+    if let Some(full) = heap::full(scene) {
+        found = found.because(full).titled("Out of Memory");
     }
-    found
+    Some(if oops { found.titled("Oops") } else { found })
 }
 
 /// Whether the code of `context` gave up by itself: an assertion, a panic, the fatal path.

@@ -1,28 +1,31 @@
 //! Causes that the fault status registers, the program counter or the instruction tell.
 
+use super::access::{self, Explained};
 use super::{Finding, Scene, secure};
-use crate::analysis::describe::NULL_PAGE;
-use crate::analysis::faulting::Operand;
-use crate::arch::cortex_m::exception::XPSR_THUMB;
-use crate::arch::cortex_m::exception::{self, Code as _};
+use crate::arch::cortex_m::exception;
 use crate::arch::cortex_m::fault::{self, FaultKind, fault_address};
 use crate::arch::cortex_m::instruction::{Access, Instruction, register_name};
 use crate::base::Address;
 use crate::report::{Category, Confidence};
-use crate::snapshot::{ReasonCode, Register, reboot_reason};
+use crate::snapshot::{ReasonCode, reboot_reason};
 use crate::symbols::CodeAddress;
+
+/// What PC reads in lockup. Armv7-M ARM (DDI 0403E) B1.5.15; Armv8-M ARM (DDI 0553) rule RQKND.
+const LOCKUP_PC: [u32; 2] = [0xffff_fffe, 0xefff_fffe];
 
 /// The core gave up: a fault while a fault of the highest priority was handled.
 pub(super) fn lockup(scene: &Scene<'_, '_>) -> Option<Finding> {
-    scene.environment.system.locked_up().then(|| {
-        Finding::new(
-            Category::HardFault,
-            Confidence::Certain,
-            "The core is locked up: a fault happened inside HardFault or NMI",
-        )
-        .because("DHCSR.S_LOCKUP is set")
-        .titled("Lockup")
-    })
+    let pc = scene.contexts.first()?.frames.first()?.registers.pc();
+    let by_pc = pc.filter(|pc| LOCKUP_PC.contains(&(pc & !1)));
+    let evidence = match by_pc {
+        _ if scene.environment.system.locked_up() => "DHCSR.S_LOCKUP is set".to_string(),
+        Some(pc) => format!("PC reads 0x{pc:08x}, which it does in lockup"),
+        None => return None,
+    };
+    let text = "The core is locked up: a fault happened inside HardFault or NMI";
+    let found = Finding::new(Category::HardFault, Confidence::Certain, text).because(evidence);
+    let found = register_evidence(scene).into_iter().fold(found, Finding::because);
+    Some(found.titled("Lockup"))
 }
 
 /// A fault inside a fault handler.
@@ -64,42 +67,6 @@ pub(super) fn origin_lost(scene: &Scene<'_, '_>) -> Option<Finding> {
     ))
 }
 
-/// Execution at an address that holds no code.
-pub(super) fn bad_program_counter(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let registers = scene.crash_registers()?;
-    let pc = scene.crash_pc()?;
-    let context = scene.crash_context()?;
-    let thumb = registers.get(Register::XPSR).is_none_or(|xpsr| xpsr & XPSR_THUMB != 0);
-    let is_code = scene.environment.is_code(pc);
-    // Without symbols the memory map alone is too weak a witness.
-    if (is_code || scene.environment.symbols.is_empty()) && (thumb || !scene.has("INVSTATE")) {
-        return None;
-    }
-    let caller = context.frames.get(1).map(|frame| scene.place(frame.pc.lookup()));
-    let from = caller.as_ref().map(|caller| format!(", called from {caller}")).unwrap_or_default();
-    let summary = if scene.has("IACCVIOL") && !is_code && pc.0 >= NULL_PAGE {
-        format!("Jump to {pc}, where the MPU forbids execution{from}{}", scene.whereabouts())
-    } else if is_code {
-        format!("Jump to {pc} without the Thumb bit{from}{}", scene.whereabouts())
-    } else if pc.0 < NULL_PAGE && pc.0 & !1 == 0 {
-        format!("Call through a null function pointer{from}{}", scene.whereabouts())
-    } else {
-        format!("Jump to {pc}, which is not code{from}{}", scene.whereabouts())
-    };
-    let mut found = Finding::new(category(scene), Confidence::Certain, summary)
-        .because(format!("PC {pc}: {}", scene.describe(pc)));
-    if let Some(lr) = registers.lr() {
-        found = found.because(format!("LR 0x{lr:08x} points behind the call"));
-    }
-    if let Some(pointer) = Operand::of_call(&context.frames, scene.environment) {
-        found = found.because(format!("the call went through {}", pointer.spell()));
-    }
-    for text in register_evidence(scene) {
-        found = found.because(text);
-    }
-    Some(found)
-}
-
 /// What CFSR and HFSR say, with what the instruction adds.
 pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let context = scene.crash_context()?;
@@ -109,29 +76,46 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let place = place.or_else(|| pc.map(|pc| pc.to_string()));
     let place = place.unwrap_or_else(|| "an unknown place".into());
     let whereabouts = scene.whereabouts();
-    let (confidence, what) = secure::violation(scene, instruction)
-        .or_else(|| usage(scene, instruction))
+    let explained = secure::violation(scene)
         .or_else(|| imprecise(scene))
-        .or_else(|| access_fault(scene, instruction))
+        .or_else(|| access::through_vectors(scene))
+        .or_else(|| usage(scene, instruction))
+        .or_else(|| fetch(scene))
+        .or_else(|| access::by_status(scene))
         .or_else(|| instruction.and_then(|instruction| by_instruction(scene, instruction)))
-        .unwrap_or_else(|| (Confidence::Possible, fallback(scene)));
-    let mut found =
-        Finding::new(category(scene), confidence, format!("{what} in {place}{whereabouts}"));
+        .unwrap_or_else(|| Explained::new(Confidence::Possible, fallback(scene)));
+    let text = format!("{} in {place}{whereabouts}", explained.what);
+    let mut found = Finding::new(category(scene), explained.confidence, text);
+    found.qualifier = explained.title;
     found = match scene.crash_pc() {
-        Some(pc) if scene.has("IMPRECISERR") => found.because(format!(
-            "the PC {pc} is not the culprit: a write before it left the core's buffer later; \
-             with ACTLR.DISDEFWBUF set the next one is precise"
-        )),
+        Some(pc) if scene.has("IMPRECISERR") => found
+            .because(format!(
+                "the PC {pc} is not the culprit: a write before it left the core's buffer and \
+                 failed later"
+            ))
+            .because(make_precise(scene)),
         Some(pc) => found.because(format!("the instruction at {pc}{} faulted", line(scene, pc))),
         None => found,
     };
-    for text in register_evidence(scene) {
-        found = found.because(text);
-    }
-    if let Some(access) = scene.faulting_access() {
+    found = explained.evidence.into_iter().fold(found, Finding::because);
+    found = register_evidence(scene).into_iter().fold(found, Finding::because);
+    if let Some(access) = scene.faulting_access().filter(|_| !scene.has("IMPRECISERR")) {
         found = found.because(access.spell());
     }
     Some(found)
+}
+
+/// How the next fault of a buffered write names its instruction. ACTLR.DISDEFWBUF is in the
+/// Cortex-M3 and Cortex-M4 (their Technical Reference Manuals, Auxiliary Control Register).
+fn make_precise(scene: &Scene<'_, '_>) -> String {
+    match scene.environment.system.core() {
+        Some("Cortex-M3" | "Cortex-M4") | None => {
+            "to find it, set ACTLR.DISDEFWBUF (bit 1 of 0xe000e008) at start: the next one is \
+             precise"
+        }
+        Some(_) => "to find it, put a DSB behind suspected writes: the fault then comes at the DSB",
+    }
+    .to_string()
 }
 
 /// ` (main.c:12)` for an address of code.
@@ -144,7 +128,7 @@ fn line(scene: &Scene<'_, '_>, pc: Address) -> String {
 }
 
 /// UsageFault bits that say all by themselves.
-fn usage(scene: &Scene<'_, '_>, instruction: Option<Instruction>) -> Option<(Confidence, String)> {
+fn usage(scene: &Scene<'_, '_>, instruction: Option<Instruction>) -> Option<Explained> {
     let sentence = if scene.has("DIVBYZERO") {
         match instruction {
             Some(Instruction::Divide { divisor }) => {
@@ -173,89 +157,40 @@ fn usage(scene: &Scene<'_, '_>, instruction: Option<Instruction>) -> Option<(Con
     } else {
         return None;
     };
-    Some((Confidence::Certain, sentence))
+    Some(Explained::new(Confidence::Certain, sentence))
 }
 
-fn imprecise(scene: &Scene<'_, '_>) -> Option<(Confidence, String)> {
+fn imprecise(scene: &Scene<'_, '_>) -> Option<Explained> {
     scene.has("IMPRECISERR").then(|| {
-        (Confidence::Possible, "Bus error of an earlier write (imprecise), noticed".to_string())
+        Explained::new(Confidence::Possible, "Bus error of an earlier write (imprecise), noticed")
     })
 }
 
-/// A data access or a fetch that the bus or the MPU refused, with a valid address.
-fn access_fault(
-    scene: &Scene<'_, '_>,
-    instruction: Option<Instruction>,
-) -> Option<(Confidence, String)> {
-    let by_mpu = scene.has("DACCVIOL") || scene.has("MLSPERR") || scene.has("MUNSTKERR");
-    let by_bus = scene.has("PRECISERR") || scene.has("LSPERR") || scene.has("UNSTKERR");
-    if scene.has("IACCVIOL") || scene.has("IBUSERR") {
-        return Some((Confidence::Certain, "Instruction fetch was refused".into()));
-    }
-    if !by_mpu && !by_bus {
-        return None;
-    }
-    let who = if by_mpu { "MPU violation" } else { "Bus error" };
-    let address = fault_address(scene.environment.system).map(|(_, address)| Address(address));
-    Some((Confidence::Certain, refused(scene, who, instruction, address)))
-}
-
-/// `MPU violation: read of 0x00000004, the null page: null pointer in r3`.
-pub(super) fn refused(
-    scene: &Scene<'_, '_>,
-    who: &str,
-    instruction: Option<Instruction>,
-    address: Option<Address>,
-) -> String {
-    let access = match instruction {
-        Some(Instruction::Access(access)) => Some(access),
-        _ => None,
-    };
-    let verb = match access {
-        Some(Access { store: true, .. }) => "write to",
-        Some(Access { store: false, .. }) => "read of",
-        None => "access to",
-    };
-    let Some(address) = address.or_else(|| access.and_then(|access| access.address)) else {
-        return who.to_string();
-    };
-    if address.0 < NULL_PAGE {
-        let base = access.filter(|access| access.base != 15).map(|access| {
-            match scene.faulting_access().and_then(|found| found.base.name) {
-                Some(name) => format!(", the null pointer is `{name}`"),
-                None => format!(", the null pointer is in {}", register_name(access.base)),
-            }
-        });
-        return format!(
-            "Null pointer dereference ({who}, {verb} {address}{})",
-            base.unwrap_or_default()
-        );
-    }
-    format!("{who}: {verb} {address} ({})", scene.describe(address))
+/// An instruction that could not be fetched, at an address of code.
+fn fetch(scene: &Scene<'_, '_>) -> Option<Explained> {
+    let refused = scene.has("IACCVIOL") || scene.has("IBUSERR");
+    refused.then(|| Explained::new(Confidence::Certain, "Instruction fetch was refused"))
 }
 
 /// Armv6-M has no fault status: the instruction is the only witness.
-fn by_instruction(scene: &Scene<'_, '_>, instruction: Instruction) -> Option<(Confidence, String)> {
-    let strict = !scene.environment.system.architecture().is_some_and(|a| a.has_fault_status());
+fn by_instruction(scene: &Scene<'_, '_>, instruction: Instruction) -> Option<Explained> {
+    let likely = |what: &str| Explained::new(Confidence::Likely, what);
     Some(match instruction {
-        Instruction::Undefined => (Confidence::Likely, "Undefined instruction".into()),
-        Instruction::Breakpoint => {
-            (Confidence::Likely, "Breakpoint instruction without a debugger".into())
-        }
+        Instruction::Undefined => likely("Undefined instruction"),
+        Instruction::Breakpoint => likely("Breakpoint instruction without a debugger"),
         Instruction::Divide { divisor } => {
             let zero = scene.crash_registers()?.core(divisor)? == 0;
-            zero.then(|| (Confidence::Likely, "Integer division by zero".to_string()))?
+            zero.then(|| likely("Integer division by zero"))?
         }
         Instruction::Access(access) => {
             let at = access.address?;
             // Multiple accesses are checked word by word.
-            let needed = if strict { access.size.min(4) } else { access.alignment };
+            let needed =
+                if scene.has_fault_status() { access.alignment } else { access.size.min(4) };
             if needed > 1 && !at.is_aligned(needed) {
-                let text = format!("Unaligned access of {} bytes at {at}", access.size.min(8));
-                (Confidence::Likely, text)
+                likely(&format!("Unaligned access of {} bytes at {at}", access.size.min(8)))
             } else {
-                let text = refused(scene, refused_by(scene), Some(instruction), Some(at));
-                (Confidence::Likely, text)
+                access::by_instruction(scene, refused_by(scene))?
             }
         }
         _ => return None,

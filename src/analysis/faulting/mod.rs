@@ -108,6 +108,12 @@ impl Operand {
         Some(operand(&Namer::new(&frame, call, environment), &frame, register))
     }
 
+    /// The function that returned it.
+    pub(super) fn returned_by(&self) -> Option<&str> {
+        let origin = self.origin.filter(|origin| matches!(origin.source, Source::Returned(_)));
+        origin.and(self.origin_name.as_deref())
+    }
+
     /// `r3 = 0x00000000 is node->next, loaded from [r4, #12] at 0x00001234`.
     pub(super) fn spell(&self) -> String {
         let mut text = register_name(self.register).to_string();

@@ -27,8 +27,8 @@ fn check(board: &str, case: &str, expected: &str) {
 #[test]
 fn null_pointer_and_what_it_was_to_reach_are_named() {
     for board in BOARDS {
-        check(board, "nullptr", "the null pointer is `parent`");
-        check(board, "nullptr", "(`parent->bias.z`)");
+        check(board, "nullptr", "Null pointer dereference of `parent` (");
+        check(board, "nullptr", "`parent->bias.z`");
         check(board, "nullptr", "is `parent`, loaded from [r0, #12] (`dev->parent`) at 0x");
     }
 }

@@ -1,0 +1,115 @@
+//! Targets that did not crash: a debugger stopped them. Says what runs and what waits for what.
+
+use super::{Context, Finding, Scene};
+use crate::analysis::waits;
+use crate::arch::cortex_m::exception::Code as _;
+use crate::arch::cortex_m::system::ICSR;
+use crate::base::Address;
+use crate::report::{Category, Confidence};
+use crate::rtos::{self, State, Thread};
+use crate::snapshot::Register;
+
+/// ICSR: SysTick is pending. Armv7-M ARM (DDI 0403E) B3.2.4.
+const PENDSTSET: u32 = 1 << 26;
+/// Threads that are listed in one line of evidence.
+const MOST: usize = 12;
+
+/// Nothing faulted: deadlock, code that ran off, a loop with interrupts locked, or a mere halt.
+pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
+    let Some(context) = scene.contexts.first() else {
+        let text = "The dump holds no registers, so what happened cannot be told";
+        return Finding::new(Category::Other, Confidence::Possible, text);
+    };
+    let runner = match (context.exception, scene.current_thread()) {
+        (0, None) => String::new(),
+        _ => format!(" while {} ran", scene.runner(context)),
+    };
+    let halted = format!("the target was halted{}{runner}", scene.at(context));
+    let found = deadlock(scene, &halted)
+        .or_else(|| ran_off(scene, context, &runner))
+        .or_else(|| locked(scene, context, &halted))
+        .unwrap_or_else(|| {
+            let text = format!("Nothing faulted: {halted}");
+            Finding::new(Category::DebuggerHalted, Confidence::Likely, text)
+        });
+    who_waits(scene).into_iter().fold(found, Finding::because)
+}
+
+/// Threads that wait for each other in a circle.
+fn deadlock(scene: &Scene<'_, '_>, halted: &str) -> Option<Finding> {
+    let threads = scene.threads();
+    let circle = rtos::deadlocks(threads).into_iter().next()?;
+    let waits: Vec<String> = circle.iter().map(|at| waits::wait(threads, *at)).collect();
+    let names: Vec<String> = circle.iter().map(|at| waits::name(threads, *at)).collect();
+    let text = format!("Deadlock: {}", waits.join("; "));
+    let found = Finding::new(Category::DebuggerHalted, Confidence::Certain, text);
+    Some(found.because(halted).titled(format!("Deadlock of {}", names.join(", "))))
+}
+
+/// The core executes what is no code.
+fn ran_off(scene: &Scene<'_, '_>, context: &Context, runner: &str) -> Option<Finding> {
+    let registers = &context.frames.first()?.registers;
+    let pc = Address(registers.pc()?);
+    if scene.environment.symbols.is_empty() || scene.environment.is_code(pc) {
+        return None;
+    }
+    let text = format!(
+        "Nothing faulted, but the core executes at {pc}, where the firmware has no code{runner}: \
+         it jumped to nowhere"
+    );
+    let found = Finding::new(Category::DebuggerHalted, Confidence::Likely, text)
+        .because(format!("PC {pc}: {}", scene.describe(pc)))
+        .titled("Jump to Nowhere");
+    let Some(lr) = registers.lr() else { return Some(found) };
+    let lr = Address(lr);
+    Some(found.because(format!("LR holds {lr}: {}", scene.describe(lr))))
+}
+
+/// Code that runs with interrupts locked, while some wait: nothing else can ever run.
+fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
+    let registers = &context.frames.first()?.registers;
+    let set = |register| registers.get(register).filter(|value| *value != 0);
+    let mask = [Register::PRIMASK, Register::FAULTMASK, Register::BASEPRI]
+        .into_iter()
+        .find_map(|register| Some((register, set(register)?)));
+    let known = registers.get(Register::PRIMASK).is_some();
+    let icsr = scene.environment.system.get(ICSR).unwrap_or(0);
+    let waits = icsr & PENDSTSET != 0 && !scene.current_thread().is_some_and(is_idle);
+    if !waits || (mask.is_none() && known && context.exception == 0) {
+        return None;
+    }
+    let text = format!("Hang: {halted}, and no interrupt gets through");
+    // It may be on its way out of a short critical section.
+    let confidence = if mask.is_some() { Confidence::Likely } else { Confidence::Possible };
+    let mut found = Finding::new(Category::DebuggerHalted, confidence, text)
+        .because("ICSR.PENDSTSET: the SysTick interrupt is pending and is not taken");
+    if let Some((register, value)) = mask {
+        found = found.because(format!("{} is 0x{value:x}", register.name().to_uppercase()));
+    }
+    Some(found.titled("Interrupts Locked"))
+}
+
+/// The thread that a kernel runs when no other can: it sleeps with interrupts locked.
+fn is_idle(thread: &Thread) -> bool {
+    thread.name.to_ascii_lowercase().starts_with("idle")
+}
+
+/// Who could run and does not, and who waits for what.
+fn who_waits(scene: &Scene<'_, '_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let threads = scene.threads();
+    let ready = threads.iter().filter(|thread| !thread.current && thread.state == State::Ready);
+    let ready: Vec<&str> = ready.map(|thread| thread.name.as_str()).take(MOST).collect();
+    if !ready.is_empty() {
+        lines.push(format!("ready to run and not running: {}", ready.join(", ")));
+    }
+    let waits = |thread: &Thread| {
+        let wait = thread.wait.as_ref().filter(|wait| wait.object.is_some())?;
+        Some(format!("{} for {}", thread.name, waits::in_words(wait, threads)))
+    };
+    let waiting: Vec<String> = threads.iter().filter_map(waits).take(MOST).collect();
+    if !waiting.is_empty() {
+        lines.push(format!("waiting: {}", waiting.join("; ")));
+    }
+    lines
+}
