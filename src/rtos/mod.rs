@@ -23,6 +23,8 @@ mod heap;
 mod holders;
 mod log;
 mod object;
+mod stack_fill;
+mod threadx;
 mod wait;
 mod zephyr;
 
@@ -202,7 +204,7 @@ pub trait Kernel: Sync {
 }
 
 /// Every kernel that is known.
-const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr, &freertos::FreeRtos];
+const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr, &threadx::ThreadX, &freertos::FreeRtos];
 
 /// The kernel of a firmware, by its symbols.
 pub fn recognize(symbols: &SymbolFile<'_>) -> Option<&'static dyn Kernel> {

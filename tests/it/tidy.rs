@@ -201,6 +201,7 @@ fn fixtures_are_all_listed_in_their_manifest() {
     for (base, folders) in [
         ("fixtures", [("elf", "elf"), ("cores", "core"), ("oracle", "json")].as_slice()),
         ("fixtures/freertos", &[("elf", "elf"), ("oracle", "json")]),
+        ("fixtures/threadx", &[("elf", "elf")]),
     ] {
         let manifest = fs::read_to_string(root().join(base).join("manifest.toml")).unwrap();
         for (folder, ending) in folders {

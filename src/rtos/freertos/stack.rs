@@ -2,13 +2,14 @@
 
 use super::layout::Layout;
 use crate::base::{Address, AddressRange, Memory};
+use crate::rtos::stack_fill;
 use crate::symbols::{SymbolFile, SymbolKind};
 
-/// `tskSTACK_FILL_BYTE`.
-const FILL: u8 = 0xa5;
+/// Four of `tskSTACK_FILL_BYTE`.
+const FILL: u32 = 0xa5a5_a5a5;
 /// What configCHECK_FOR_STACK_OVERFLOW 2 looks at, in bytes.
-const CHECKED: usize = 16;
-/// Largest stack that is looked at, in bytes.
+const CHECKED: u32 = 16;
+/// Largest stack that is believed, in bytes.
 const LARGEST: u32 = 1 << 20;
 /// Header of a heap block in front of what it hands out, in bytes.
 const HEAP_HEADER: u32 = 8;
@@ -77,8 +78,7 @@ pub(super) struct Fill {
 
 /// Looks at the fill pattern of `stack`; tells nothing when the kernel did not fill it.
 pub(super) fn fill(memory: &dyn Memory, stack: AddressRange) -> Option<Fill> {
-    let bytes = memory.read_range(stack, usize::try_from(LARGEST).ok()?).ok()?;
-    let free = bytes.iter().take_while(|byte| **byte == FILL).count() & !3;
-    let used = u32::try_from(bytes.len().checked_sub(free)?).ok()?;
-    Some(Fill { high_water: used, end_lost: free < CHECKED })
+    let untouched = stack_fill::untouched(memory, stack, FILL)?;
+    let high_water = u32::try_from(stack.size()).ok()?.checked_sub(untouched)?;
+    Some(Fill { high_water, end_lost: untouched < CHECKED })
 }
