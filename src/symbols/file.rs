@@ -56,7 +56,8 @@ impl<'d> SymbolFile<'d> {
     /// Whether it is the firmware of the secure world: it has gateways for the other one, the
     /// section that GNU and LLVM linkers put them in.
     pub fn is_secure(&self) -> bool {
-        self.image.section_address(".gnu.sgstubs").is_some()
+        // Rust's cortex-m-rt has an empty one in every program.
+        self.image.section(".gnu.sgstubs").is_some_and(|gateways| !gateways.is_empty())
     }
 
     /// The file behind it.
