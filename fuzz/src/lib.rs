@@ -5,10 +5,12 @@ mod server;
 
 use mflt::analysis::{self, Options};
 use mflt::base::{Address, AddressRange};
-use mflt::format::{self, coredump, elf_core};
+use mflt::diff::{self, Side};
+use mflt::format::{self, coredump, elf_core, probe_rs, raw, zephyr};
+use mflt::gdb::{self, ServedDump};
 use mflt::report::{Report, Style, render_text};
 use mflt::snapshot::{MemoryImage, RegisterSet, Snapshot};
-use mflt::symbols::{CodeAddress, ElfImage, SymbolFile};
+use mflt::symbols::{CodeAddress, ElfImage, SymbolFile, Symbols, VariableMap};
 use mflt::target::rsp::GdbClient;
 use mflt::target::{CapturePlan, Leave, Target, capture};
 use mflt::wire::{
@@ -25,7 +27,14 @@ pub fn dump(bytes: &[u8]) {
         assert_eq!(memory(&again), memory(&snapshot), "memory is kept");
         assert_eq!(registers(&again), registers(&snapshot), "registers are kept");
     }
-    if let Ok(written) = coredump::write(&snapshot) {
+    let compact = [
+        coredump::write(&snapshot),
+        probe_rs::write(&snapshot),
+        zephyr::write(&snapshot),
+        zephyr::write_log(&snapshot),
+        raw::write_hex(&snapshot),
+    ];
+    for written in compact.into_iter().flatten() {
         format::open(&written.bytes).expect("what was written can be read");
     }
 }
@@ -39,6 +48,10 @@ pub fn elf(bytes: &[u8]) {
         file.line_at(CodeAddress::Instruction(symbol.address));
         file.frames_at(CodeAddress::Return(symbol.address));
     }
+    for (range, global) in VariableMap::new(&file).iter().take(64) {
+        file.object_name(range.start());
+        file.slots(global.ty, true);
+    }
     analyze(&Snapshot::default(), &file);
 }
 
@@ -48,6 +61,41 @@ pub fn pair(bytes: &[u8]) {
     let (dump, elf) = bytes.split_at(at);
     let (Ok(snapshot), Ok(image)) = (format::open(dump), ElfImage::parse(elf)) else { return };
     analyze(&snapshot, &SymbolFile::new(&image));
+}
+
+/// `mflt analyze DUMP --svd SVD` of a dump with two kinds of peripheral.
+pub fn svd(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut memory = MemoryImage::default();
+    for base in [0x4000_0000, 0x4000_4000, 0xe000_e000] {
+        memory.insert(Address(base), vec![0x5a; 0x100]).expect("an address of a peripheral");
+    }
+    let _ = mflt::svd::decode(text, &memory);
+}
+
+/// `mflt diff A B`, with `bytes` as the second of two dumps.
+pub fn diff(bytes: &[u8]) {
+    let Ok(b) = format::open(bytes) else { return };
+    let a = demo();
+    let options = Options::default();
+    let [report_a, report_b] = [&a, &b].map(|dump| analysis::analyze(dump, &[], &options));
+    let a = Side { snapshot: &a, report: &report_a };
+    let b = Side { snapshot: &b, report: &report_b };
+    diff::compare(a, b, Some(&Symbols::default()));
+    diff::compare(b, a, None);
+}
+
+/// `mflt gdbserver DUMP`, and a debugger that sends the lines of `bytes`.
+pub fn gdbserver(bytes: &[u8]) {
+    let snapshot = demo();
+    let report = analysis::analyze(&snapshot, &[], &Options::default());
+    let dump = ServedDump::new(&snapshot, &[], &report);
+    gdb::serve(&dump, server::Debugger::new(bytes), server::Debugger::next);
+}
+
+fn demo() -> Snapshot {
+    let core = include_bytes!("../../fixtures/demo/crash.core");
+    format::open(core).expect("the core of the demo")
 }
 
 /// `mflt decode STREAM`.

@@ -1,6 +1,9 @@
-//! A GDB server whose replies are given beforehand.
+//! A GDB server whose replies are given beforehand, and a debugger with requests.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
+
+use gdbstub::conn::Connection;
 
 /// Answers each request with the next line, framed and with the right checksum; a line that begins
 /// with `!` is sent as it stands. After the last one the connection is closed.
@@ -46,6 +49,34 @@ impl Write for Scripted {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sends each line, framed and with the right checksum, and takes whatever comes back.
+pub(crate) struct Debugger {
+    requests: std::vec::IntoIter<u8>,
+}
+
+impl Debugger {
+    pub(crate) fn new(script: &[u8]) -> Debugger {
+        let requests: Vec<u8> = script.split(|byte| *byte == b'\n').flat_map(framed).collect();
+        Debugger { requests: requests.into_iter() }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<u8>, Infallible> {
+        Ok(self.requests.next())
+    }
+}
+
+impl Connection for Debugger {
+    type Error = Infallible;
+
+    fn write(&mut self, _: u8) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
 }
