@@ -176,9 +176,14 @@ mod tests {
     #[test]
     fn guard_region_that_refused_a_push_is_evidence() {
         let report = report("stackoverflow");
-        let told = "(0x20001740..0x2000175f, privileged read-only, unprivileged none, execute \
-                    never) forbids a write to 0x2000175c";
-        let evidence = format!("MPU region 7 {told}");
+        let start = report.threads[0].stack.as_ref().unwrap().start.0;
+        let address = report.fault.as_ref().unwrap().address.unwrap();
+        let evidence = format!(
+            "MPU region 7 (0x{:08x}..0x{:08x}, privileged read-only, unprivileged none, execute \
+             never) forbids a write to {address}",
+            start - 32,
+            start - 1
+        );
         assert!(report.cause.evidence.contains(&evidence), "{:#?}", report.cause.evidence);
         let mpu = report.mpu.unwrap();
         assert_eq!(mpu.explanation, Some(evidence));

@@ -102,5 +102,6 @@ fn cpp_functions_have_gdbs_names() {
         let function = frame["function"].as_str().unwrap();
         assert!(account.contains(&format!("{function} (")), "{function}\n{account}");
     }
-    assert_eq!(report["title"], "Hard Fault at (anonymous namespace)::poll");
+    let title = "Hard Fault at (anonymous namespace)::poll [Peripheral Does Not Answer]";
+    assert_eq!(report["title"], title);
 }
