@@ -102,6 +102,26 @@ const ALLOCATORS: &[&str] = &[
     "_free_r",
 ];
 
+/// Files of FreeRTOS, without the ending.
+const KERNEL_FILES: &[&str] = &[
+    "tasks",
+    "queue",
+    "list",
+    "timers",
+    "event_groups",
+    "stream_buffer",
+    "port",
+    "portasm",
+    "heap_1",
+    "heap_2",
+    "heap_3",
+    "heap_4",
+    "heap_5",
+];
+
+/// By which the names of ThreadX' functions begin.
+const KERNEL_PREFIXES: &[&str] = &["_tx_", "_txe_", "tx_"];
+
 /// Words of function names, by their usual abbreviations, that stand for a watchdog.
 const WATCHDOG: &[&str] = &["watchdog", "wdt", "wdog", "wdg", "wwdg", "iwdg", "wwdt"];
 
@@ -143,6 +163,15 @@ pub fn is_canary(function: &str) -> bool {
 /// Whether `function` belongs to an allocator.
 pub fn is_allocator(function: &str) -> bool {
     ALLOCATORS.contains(&function)
+}
+
+/// Whether `function` of `file` belongs to a kernel by which a thread waits: FreeRTOS by the file,
+/// since everybody names functions as it does, ThreadX by the name.
+pub fn is_kernel_code(function: &str, file: Option<&str>) -> bool {
+    let name = file.and_then(|file| file.rsplit(['/', '\\']).next());
+    let stem = name.and_then(|name| Some(name.rsplit_once('.')?.0));
+    stem.is_some_and(|stem| KERNEL_FILES.contains(&stem))
+        || KERNEL_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
 }
 
 /// Whether `function` is, by its name, what handles a watchdog that ran out.

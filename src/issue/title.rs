@@ -1,6 +1,6 @@
 //! The title of a crash, as a person would say it.
 
-use super::{is_machinery, is_stack_check};
+use super::{is_allocator, is_kernel_code, is_machinery, is_stack_check};
 use crate::report::{Category, Frame, Report, Thread};
 
 /// `Mem Fault at compute_fft [Stack Overflow in accel-workq]`, `Hard Fault at 0x0badcafe`,
@@ -16,7 +16,16 @@ pub fn title(report: &Report, qualifier: Option<&str>) -> String {
         .or_else(|| find(|thread| thread.current).filter(|_| halted));
     // Its innermost frame is often what the stack held before.
     let overflowed = report.category == Category::StackOverflow;
-    let mut title = match thread.and_then(|thread| place(thread, overflowed)) {
+    // Who asked for memory says more than the allocator that found none.
+    let passes_allocators = matches!(qualifier, Some("Out of Memory" | "Heap Corruption"));
+    let passes = |frame: &Frame| {
+        let name = frame.function.as_deref().unwrap_or("");
+        is_machinery(name)
+            || is_stack_check(name)
+            || passes_allocators && is_allocator(name)
+            || overflowed && is_kernel_code(name, frame.file.as_deref())
+    };
+    let mut title = match thread.and_then(|thread| place(thread, overflowed, passes)) {
         Some(place) => format!("{kind} at {place}"),
         None => kind.to_string(),
     };
@@ -55,15 +64,61 @@ fn kind(report: &Report) -> &'static str {
     }
 }
 
-/// The innermost function that is the user's business, else the address.
-fn place(thread: &Thread, overflowed: bool) -> Option<String> {
+/// The innermost function that is the user's business, else the innermost, else the address.
+fn place(thread: &Thread, overflowed: bool, passes: impl Fn(&Frame) -> bool) -> Option<String> {
     let first = thread.frames.first()?;
-    let passes = |name: &str| is_machinery(name) || is_stack_check(name);
-    let named = |frame: &&Frame| frame.function.as_deref().is_some_and(|name| !passes(name));
     // A jump to nowhere has no function: its address says most.
     if first.function.is_none() && !overflowed {
         return Some(first.pc.to_string());
     }
+    let named = |frame: &&Frame| frame.function.is_some() && !passes(frame);
     let frame = thread.frames.iter().find(named).unwrap_or(first);
     frame.function.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Options, analyze};
+    use crate::snapshot::Snapshot;
+
+    /// A crash of `category` in functions of files, innermost first.
+    fn titled(category: Category, qualifier: &str, frames: &[(&str, &str)]) -> String {
+        let frames = frames.iter().map(|(function, file)| Frame {
+            function: Some((*function).into()),
+            file: Some((*file).into()),
+            ..Frame::default()
+        });
+        let thread = Thread { crashed: true, frames: frames.collect(), ..Thread::default() };
+        let empty = analyze(&Snapshot::default(), &[], &Options::default());
+        let report = Report { category, threads: vec![thread], ..empty };
+        title(&report, Some(qualifier))
+    }
+
+    #[test]
+    fn stack_overflow_is_at_the_first_function_outside_the_kernel() {
+        let kernel = [("vTaskDelay", "Source/tasks.c"), ("read_sensor", "app/sensor.c")];
+        let found = titled(Category::StackOverflow, "Stack Overflow in sensor", &kernel);
+        assert_eq!(found, "Stack Overflow at read_sensor [Stack Overflow in sensor]");
+        let threadx = [("_tx_thread_sleep", "tx_thread_sleep.c"), ("blink", "main.c")];
+        let found = titled(Category::StackOverflow, "Stack Overflow in blink", &threadx);
+        assert_eq!(found, "Stack Overflow at blink [Stack Overflow in blink]");
+        // The user's own task may be called as the kernel's functions are.
+        let own = [("vTaskDelay", "tasks.c"), ("vTaskBlink", "app/blink.c")];
+        let found = titled(Category::StackOverflow, "x", &own);
+        assert_eq!(found, "Stack Overflow at vTaskBlink [x]");
+        let found = titled(Category::Panic, "x", &kernel);
+        assert_eq!(found, "Panic at vTaskDelay [x]");
+    }
+
+    #[test]
+    fn out_of_memory_is_at_the_caller_of_the_allocator() {
+        let frames = [
+            ("vApplicationMallocFailedHook", "hooks.c"),
+            ("pvPortMalloc", "heap_4.c"),
+            ("open_session", "session.c"),
+        ];
+        let found = titled(Category::Panic, "Out of Memory", &frames);
+        assert_eq!(found, "Panic at open_session [Out of Memory]");
+    }
 }
