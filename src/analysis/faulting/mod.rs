@@ -65,7 +65,7 @@ impl FaultingAccess {
         Some(FaultingAccess { at, access, base, index, object })
     }
 
-    /// `it loads 4 bytes at 0x0000000c (node->next->value); r3 = 0x00000000 is node->next, …`.
+    /// ``it loads 4 bytes at 0x0000000c (`node->next->value`) through r3 (`node->next`) = 0x00000000, …``.
     pub(super) fn spell(&self) -> String {
         let verb = if self.access.store { "stores" } else { "loads" };
         let mut text = format!("it {verb} {} bytes", self.access.size);
@@ -114,18 +114,17 @@ impl Operand {
         origin.and(self.origin_name.as_deref())
     }
 
-    /// `r3 = 0x00000000 is node->next, loaded from [r4, #12] at 0x00001234`.
+    /// ``r3 (`node->next`) = 0x00000000, loaded from [r4, #12] at 0x00001234``.
     pub(super) fn spell(&self) -> String {
         let mut text = register_name(self.register).to_string();
+        if let Some(name) = &self.name {
+            text.push_str(&format!(" (`{name}`)"));
+        }
         if let Some(value) = self.value {
             text.push_str(&format!(" = 0x{value:08x}"));
         }
-        if let Some(name) = &self.name {
-            text.push_str(&format!(" is `{name}`"));
-        }
         if let Some(origin) = self.origin.and_then(|origin| self.spell_origin(origin)) {
-            text.push_str(if self.name.is_some() { ", " } else { " was " });
-            text.push_str(&origin);
+            text.push_str(&format!(", {origin}"));
         }
         text
     }

@@ -29,14 +29,18 @@ fn null_pointer_and_what_it_was_to_reach_are_named() {
     for board in BOARDS {
         check(board, "nullptr", "Null pointer dereference of `parent` (");
         check(board, "nullptr", "`parent->bias.z`");
-        check(board, "nullptr", "is `parent`, loaded from [r0, #12] (`dev->parent`) at 0x");
+        check(
+            board,
+            "nullptr",
+            "(`parent`) = 0x00000000, loaded from [r0, #12] (`dev->parent`) at 0x",
+        );
     }
 }
 
 #[test]
 fn function_pointer_of_a_wild_call_is_named() {
     for board in BOARDS {
-        check(board, "badpc", "the call went through r3 = 0x0badcafe is `plugin`, loaded from");
+        check(board, "badpc", "the call went through r3 (`plugin`) = 0x0badcafe, loaded from");
     }
 }
 
