@@ -43,6 +43,9 @@ pub(super) struct ConvertArgs {
     /// from others. Copies in registers, on stacks and in heaps are not looked for.
     #[arg(long, value_name = "WHAT")]
     redact: Vec<String>,
+    /// Go on although the ELF does not belong to the dump.
+    #[arg(long)]
+    force: bool,
     /// Exit with 3 when anything had to be dropped.
     #[arg(long)]
     strict: bool,
@@ -73,6 +76,10 @@ impl ConvertArgs {
         let elves = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &elves)?;
         let symbols = elf::symbols_of(&self.elf, &images);
+        // Another build has other threads, and what is to be redacted at other addresses.
+        if !self.force {
+            dump::refuse_foreign(&snapshot, &self.elf, &symbols)?;
+        }
         let redacted = redact::ranges(&self.redact, &symbols)?;
         // Formats that keep the registers of the crash need them found first.
         let wanted = !symbols.is_empty() || self.to != Target::Elf;

@@ -220,6 +220,15 @@ impl CoredumpArgs {
         for (build, path) in running.iter().zip(&self.elf) {
             if let Build::Other(_) = build {
                 let path = path.display();
+                if redact::needs_elf(&self.redact) {
+                    // Better no dump than one that tells.
+                    let text = format!(
+                        "the target does not run the ELF file `{path}`, so that the memory to \
+                         redact is not known"
+                    );
+                    return Err(anyhow::anyhow!(text))
+                        .hint("give the ELF of the running build, or ranges as ADDR+SIZE");
+                }
                 snapshot.remarks.push(format!("the target does not run the ELF file `{path}`"));
                 writeln!(
                     context.err,

@@ -18,12 +18,21 @@ pub(super) fn ranges(
 ) -> anyhow::Result<Vec<AddressRange>> {
     let mut ranges = Vec::new();
     for text in arguments {
-        match text.split_once('+').filter(|(start, _)| parse_number(start).is_some()) {
+        match start_and_size(text) {
             Some((start, size)) => ranges.push(range(text, start, size)?),
             None => ranges.extend(named(text, files)?),
         }
     }
     Ok(ranges)
+}
+
+/// Whether any of the values of `--redact` is a name, which stands for an address of one build only.
+pub(super) fn needs_elf(arguments: &[String]) -> bool {
+    arguments.iter().any(|text| start_and_size(text).is_none())
+}
+
+fn start_and_size(text: &str) -> Option<(&str, &str)> {
+    text.split_once('+').filter(|(start, _)| parse_number(start).is_some())
 }
 
 fn range(text: &str, start: &str, size: &str) -> anyhow::Result<AddressRange> {
@@ -87,6 +96,13 @@ mod tests {
 
     fn parse(text: &str) -> anyhow::Result<Vec<AddressRange>> {
         ranges(&[text.to_owned()], &[])
+    }
+
+    #[test]
+    fn names_need_an_elf_and_ranges_do_not() {
+        let needs = |text: &str| needs_elf(&["1+4".to_owned(), text.to_owned()]);
+        assert!(needs("g_key") && needs(".bss") && needs("5"));
+        assert!(!needs("0x20000000+64"));
     }
 
     #[test]

@@ -160,4 +160,15 @@ fn redacted_memory_is_zero_and_the_report_says_so() {
     assert_eq!(frames(&report), frames(&before));
     assert_eq!(convert("bss").code, Some(0));
     assert_eq!(convert("no_such_symbol").code, Some(2));
+    // The names of another build stand for other memory.
+    let other = file("fixtures/elf/mps2-an385-Og.elf");
+    let other = run(mflt()
+        .arg("convert")
+        .args([&core, &folder.file("other.core")])
+        .arg("--elf")
+        .arg(&other)
+        .args(["--redact", "g_accel"]));
+    assert_eq!(other.code, Some(1));
+    assert!(other.stderr.contains("hint: ") && other.stderr.contains("--force"));
+    assert!(!folder.file("other.core").exists());
 }
