@@ -13,6 +13,8 @@ use crate::base::{Address, Memory};
 
 /// Longest text of a format or an argument.
 const LONGEST: usize = 512;
+/// Longest line, in characters: each argument may be as long as the format.
+const LONGEST_LINE: usize = 4096;
 
 /// The text of `package`, whose header without the format's address takes `header` bytes. `None`
 /// when it is none.
@@ -50,7 +52,7 @@ pub(super) fn text(memory: &dyn Memory, package: &[u8], header: usize) -> Option
         let taken = if matches!(slot, Slot::Wide | Slot::Double) { 8 } else { 4 };
         at = at.checked_add(taken)?;
     }
-    Some(format(&pattern, &values))
+    Some(format(&pattern, &values).chars().take(LONGEST_LINE).collect())
 }
 
 /// The appended strings, each with the number of the word that points to it.

@@ -115,9 +115,10 @@ impl States<'_, '_> {
             0 | u32::MAX => {}
             period => state.push_str(&format!(", period {}", self.time(period.into()))),
         }
-        let function = self.word(object, "expiry_fn").filter(|function| *function != 0)?;
-        let function = Address(function).without_thumb_bit();
-        if let Some((symbol, _)) = self.symbols.symbol_at(function) {
+        // Null in timers that threads ask for the time (`k_timer_status_get`).
+        let function = self.word(object, "expiry_fn").filter(|function| *function != 0);
+        let function = function.map(|function| Address(function).without_thumb_bit());
+        if let Some((symbol, _)) = function.and_then(|function| self.symbols.symbol_at(function)) {
             state.push_str(&format!(", calls {}", symbol.name));
         }
         Some(state)
@@ -165,7 +166,7 @@ impl States<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::with_objects;
+    use super::super::fixture::{poke, with_objects};
     use super::super::{Kernel, Zephyr};
     use super::*;
 
@@ -187,8 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn timer_without_a_function_has_a_state() {
+        with_objects(|memory, symbols| {
+            let offset = symbols.layout("k_timer", "expiry_fn").unwrap().offset_bytes;
+            poke(memory, symbols, "blink", u32::try_from(offset).unwrap(), &[0; 4]);
+            let found = list(memory, symbols, &[]);
+            let timer = found.iter().find(|object| object.name == "blink").unwrap();
+            assert_eq!(timer.state, "25 ticks left, period 50 ticks");
+        });
+    }
+
+    #[test]
     fn list_of_items_that_loops_is_counted_to_a_limit() {
-        use super::super::fixture::poke;
         with_objects(|memory, symbols| {
             let items = symbols.symbol("items").unwrap().address;
             poke(memory, symbols, "items", 4, &items.0.to_le_bytes());
