@@ -64,7 +64,12 @@ impl GdbserverArgs {
                 let served = &served;
                 // A debugger that is gone before it was served is no reason to stop.
                 let Ok(stream) = stream else { continue };
-                scope.spawn(move || session(served, stream));
+                let started =
+                    thread::Builder::new().spawn_scoped(scope, move || session(served, stream));
+                if let Err(error) = started {
+                    // The others are served all the same.
+                    let _ = writeln!(io::stderr(), "warning: a debugger is turned away: {error}");
+                }
             }
         });
         Ok(Exit::Done)
