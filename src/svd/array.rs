@@ -4,6 +4,8 @@ use roxmltree::Node;
 
 /// Most elements of one array.
 const MOST: u32 = 1 << 16;
+/// Longest `dimIndex` that is a range.
+const LONGEST_RANGE: usize = 32;
 
 /// `0x1F`, `#0101`, `0b0101`, `31`; white space around it is passed over.
 pub(super) fn number(text: &str) -> Option<u64> {
@@ -35,24 +37,29 @@ pub(super) fn elements<'a>(node: Node<'a, '_>) -> impl Iterator<Item = (String, 
     let dim = value(node, "dim").and_then(|dim| u32::try_from(dim).ok());
     let increment = value(node, "dimIncrement").unwrap_or(0);
     let count = dim.map_or(1, |dim| dim.min(MOST));
-    let indices = text(node, "dimIndex").unwrap_or("").to_string();
+    let indices = text(node, "dimIndex").unwrap_or("");
+    let range = indices.split_once('-').filter(|_| indices.len() <= LONGEST_RANGE);
+    let listed: Vec<&str> = match indices.contains(',') {
+        true => indices.split(',').take(MOST as usize).map(str::trim).collect(),
+        false => Vec::new(),
+    };
     (0..count).map(move |index| {
         let offset = increment.wrapping_mul(u64::from(index));
         if dim.is_none() {
             return (name.clone(), offset);
         }
-        (name.replace("%s", &index_name(&indices, index)), offset)
+        let position = usize::try_from(index).unwrap_or(usize::MAX);
+        let own = match listed.get(position) {
+            Some(own) => (*own).to_string(),
+            None => index_name(range, index),
+        };
+        (name.replace("%s", &own), offset)
     })
 }
 
-/// The name of element `index` by a `dimIndex` such as `A,B,C`, `0-3` or `A-D`.
-fn index_name(indices: &str, index: u32) -> String {
-    let position = usize::try_from(index).unwrap_or(usize::MAX);
-    if indices.contains(',') {
-        if let Some(name) = indices.split(',').nth(position) {
-            return name.trim().to_string();
-        }
-    } else if let Some((first, _)) = indices.split_once('-') {
+/// The name of element `index` by a `dimIndex` such as `0-3` or `A-D`.
+fn index_name(range: Option<(&str, &str)>, index: u32) -> String {
+    if let Some((first, _)) = range {
         let first = first.trim();
         if let Ok(first) = first.parse::<u32>() {
             return first.saturating_add(index).to_string();

@@ -45,7 +45,7 @@ fn with_first_bit<'a, 'i>(
         let base = walk.derived(field, fields);
         let Some((low, width)) = bits(field).or_else(|| bits(base?)) else { continue };
         for (name, distance) in elements(field) {
-            if !walk.step() {
+            if !walk.step(field) || !walk.copies(&name) {
                 return found;
             }
             let Some(low) = u32::try_from(distance).ok().and_then(|more| low.checked_add(more))
@@ -85,19 +85,22 @@ fn meaning<'a, 'i>(
             None => list,
         };
         for entry in list.children().filter(|child| child.has_tag_name("enumeratedValue")) {
-            if !walk.step() {
+            if !walk.step(entry) {
                 return None;
             }
-            let name = || text(entry, "name").map(str::to_string);
             if text(entry, "value").is_some_and(|pattern| matches(pattern, number)) {
-                return name();
+                return name(walk, entry);
             }
             if text(entry, "isDefault") == Some("true") {
-                default = name();
+                default = name(walk, entry);
             }
         }
     }
     default
+}
+
+fn name<'a, 'i>(walk: &mut Walk<'a, 'i, '_>, entry: Node<'a, 'i>) -> Option<String> {
+    text(entry, "name").filter(|name| walk.copies(name)).map(str::to_string)
 }
 
 /// Whether `number` fits `pattern`, in which `x` stands for any bit.

@@ -101,6 +101,22 @@ fn arrays_and_references_without_end_are_cut() {
 }
 
 #[test]
+fn long_names_of_an_array_are_not_copied_without_end() {
+    let mut memory = MemoryImage::default();
+    memory.insert(Address(0), vec![0xff; 16]).unwrap();
+    let text = format!(
+        "<device><peripherals><peripheral><name>P</name><baseAddress>0</baseAddress><registers>\
+         <register><name>{}</name><addressOffset>0</addressOffset><dim>60000</dim>\
+         <dimIndex>{}</dimIndex></register></registers></peripheral></peripherals></device>",
+        "N".repeat(100_000),
+        "A,".repeat(60_000)
+    );
+    let decoded = decode(&text, &memory).unwrap();
+    assert!(decoded.peripherals[0].registers.len() < 1000);
+    assert_eq!(decoded.remarks.len(), 1);
+}
+
+#[test]
 fn any_prefix_of_a_file_is_refused_or_read() {
     let memory = memory();
     for end in (0..DEVICE.len()).filter(|end| DEVICE.is_char_boundary(*end)) {

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 const LONGEST_CHAIN: usize = 8;
 /// Clusters within each other.
 const DEEPEST: usize = 8;
+/// Children, or characters that are copied, that count as one look.
+const SHARE: usize = 32;
 
 /// One walk through a file. `'i` is the text, `'a` its tree.
 pub(super) struct Walk<'a, 'i, 'm> {
@@ -71,7 +73,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
             let Some(registers) = find("registers") else { continue };
             let description = chain.iter().find_map(|node| text(*node, "description"));
             for (name, distance) in elements(node) {
-                if !self.step() {
+                if !self.step(node) || !self.copies(&name) {
                     break;
                 }
                 let address = base.wrapping_add(distance);
@@ -83,7 +85,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
                     decoded.peripherals.push(Peripheral {
                         name,
                         address: address.into(),
-                        description: description.map(one_line),
+                        description: description.filter(|text| self.copies(text)).map(one_line),
                         registers: found,
                     });
                 }
@@ -96,9 +98,17 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
         decoded
     }
 
-    /// Counts one look; false when there were too many.
-    pub(super) fn step(&mut self) -> bool {
-        self.steps = self.steps.saturating_sub(1);
+    /// Counts one look at `node`, by its children, all of which are passed over for each of its
+    /// properties; false when there were too many.
+    pub(super) fn step(&mut self, node: Node<'a, 'i>) -> bool {
+        let children = node.children().count() / SHARE;
+        self.steps = self.steps.saturating_sub(children.saturating_add(1));
+        self.steps > 0
+    }
+
+    /// Counts `text`, which is copied; false when there was too much.
+    pub(super) fn copies(&mut self, text: &str) -> bool {
+        self.steps = self.steps.saturating_sub(text.len() / SHARE);
         self.steps > 0
     }
 
@@ -123,7 +133,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
             let inherited = base.map_or(place.properties, |base| place.properties.of(base));
             let properties = inherited.of(node);
             for (name, distance) in elements(node) {
-                if !self.step() {
+                if !self.step(node) || !self.copies(&name) || !self.copies(&place.prefix) {
                     return;
                 }
                 let address = place.address.wrapping_add(offset).wrapping_add(distance);
@@ -163,13 +173,14 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
         let own = children(node, "fields").next().is_some();
         let described = base.filter(|_| !own).unwrap_or(node);
         let fields = field::decode(self, described, held.into());
-        let text = |name| text(node, name).or_else(|| self::text(base?, name));
+        let description = text(node, "description").or_else(|| text(base?, "description"));
+        let description = description.filter(|description| self.copies(description));
         Some(PeripheralRegister {
             name,
             address: at.into(),
             size: u8::try_from(properties.size).ok()?,
             value: held.into(),
-            description: text("description").map(one_line),
+            description: description.map(one_line),
             fields,
         })
     }
@@ -183,7 +194,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
         let path = node.attribute("derivedFrom")?;
         let mut found = None;
         for other in list.children().filter(|other| other.tag_name() == node.tag_name()) {
-            if !self.step() {
+            if !self.step(other) {
                 return None;
             }
             if text(other, "name") == Some(path) && other != node {
@@ -203,7 +214,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
             let list = list.unwrap_or(here);
             let mut next = None;
             for child in list.children().filter(Node::is_element) {
-                if !self.step() {
+                if !self.step(child) {
                     return None;
                 }
                 if text(child, "name") == Some(part) {
