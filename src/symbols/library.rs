@@ -100,11 +100,11 @@ impl<'d> SymbolFile<'d> {
                 _ => text,
             }
         };
-        let parts: Vec<String> = members.iter().take(16).map(part).collect();
-        match (parts.is_empty(), is_tuple) {
+        let parts = joined(members.iter().take(16).map(part));
+        match (members.is_empty(), is_tuple) {
             (true, _) => name.to_owned(),
-            (false, true) => format!("{name}({})", parts.join(", ")),
-            (false, false) => format!("{name} {{{}}}", parts.join(", ")),
+            (false, true) => format!("{name}({parts})"),
+            (false, false) => format!("{name} {{{parts}}}"),
         }
     }
 
@@ -117,23 +117,17 @@ impl<'d> SymbolFile<'d> {
             return text;
         }
         let Some(depth) = depth.checked_sub(1) else { return "{...}".to_owned() };
-        let parts: Vec<String> = match &value.kind {
-            ValueKind::Struct { members, .. } => members
-                .iter()
-                .take(16)
-                .map(|member| {
-                    let text = self.spelled(&member.value, memory, depth);
-                    member.name.map_or(text.clone(), |name| format!("{name} = {text}"))
-                })
-                .collect(),
-            ValueKind::Array { elements, .. } => elements
-                .iter()
-                .take(16)
-                .map(|element| self.spelled(&element.value, memory, depth))
-                .collect(),
+        let parts = match &value.kind {
+            ValueKind::Struct { members, .. } => joined(members.iter().take(16).map(|member| {
+                let text = self.spelled(&member.value, memory, depth);
+                member.name.map_or(text.clone(), |name| format!("{name} = {text}"))
+            })),
+            ValueKind::Array { elements, .. } => joined(
+                elements.iter().take(16).map(|element| self.spelled(&element.value, memory, depth)),
+            ),
             _ => return "{...}".to_owned(),
         };
-        format!("{{{}}}", parts.join(", "))
+        format!("{{{parts}}}")
     }
 
     /// The pointer that `value` is or, in wrappers, holds.
@@ -160,18 +154,33 @@ impl<'d> SymbolFile<'d> {
         depth: usize,
     ) -> Option<String> {
         let size = self.type_size(start.target).and_then(|size| i64::try_from(size).ok())?;
-        let mut parts = Vec::new();
         let mut at = start.address;
-        for _ in 0..count.min(ELEMENTS) {
+        let parts = (0..count.min(ELEMENTS)).map(|_| {
             let value = self.read_value(start.target, &Place::Memory(at), memory, ELEMENT);
-            parts.push(self.spelled(&value, memory, depth));
             at = at.wrapping_add(size);
-        }
-        if let Some(more) = count.checked_sub(ELEMENTS).filter(|more| *more > 0) {
-            parts.push(format!("… {more} more"));
-        }
-        Some(format!("[{}]", parts.join(", ")))
+            self.spelled(&value, memory, depth)
+        });
+        let more = count.checked_sub(ELEMENTS).filter(|more| *more > 0);
+        let more = more.map(|more| format!("… {more} more"));
+        Some(format!("[{}]", joined(parts.chain(more))))
     }
+}
+
+/// `parts` with commas, up to where the whole text is cut in any case: lists within lists would
+/// be read for nothing.
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for (index, part) in parts.enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&part);
+        // A character has four bytes at most.
+        if text.len() > 4 * LONGEST {
+            break;
+        }
+    }
+    text
 }
 
 /// Where the elements are, and what they are.
