@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Note, Report, Severity, Style, render_text};
+use crate::report::{Note, Report, Severity, render_text};
 use crate::snapshot::MemoryImage;
 use crate::svd;
 
@@ -73,13 +73,9 @@ impl AnalyzeArgs {
             add_peripherals(&mut report, path, &snapshot.memory)?;
         }
         if self.json {
-            let mut line = serde_json::to_vec(&report)?;
-            line.push(b'\n');
-            context.out.write_all(&line)?;
+            context.json(&report)?;
         } else {
-            let width = terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into());
-            let style = Style { width, color: context.color, full: self.full };
-            write!(context.out, "{}", render_text(&report, style))?;
+            write!(context.out, "{}", render_text(&report, context.style(self.full)))?;
         }
         let incomplete = report.notes.iter().any(|note| note.severity >= Severity::Warning);
         // The process ends: taking a report of thousands of values apart would only cost time.

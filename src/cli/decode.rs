@@ -19,7 +19,7 @@ use crate::analysis::{Options, analyze};
 use crate::base::hex;
 use crate::format;
 use crate::report::message::{Content, Coredump, Message};
-use crate::report::{Notes, Report, SCHEMA, Severity, Style, render_message};
+use crate::report::{Notes, Report, SCHEMA, Severity, render_message};
 use crate::symbols::{ElfImage, SymbolFile};
 use crate::wire::{self, CompactLog, Decoder, Found, MessageKind, PrintedLog, Received};
 
@@ -270,17 +270,13 @@ impl Printer<'_, '_> {
             self.incomplete |= doubtful(&report.notes);
         }
         if self.args.json {
-            let mut line = serde_json::to_vec(&message)?;
-            line.push(b'\n');
-            self.context.out.write_all(&line)?;
-            return Ok(());
+            return self.context.json(&message);
         }
         if self.printed {
             writeln!(self.context.out)?;
         }
         self.printed = true;
-        let width = terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into());
-        let style = Style { width, color: self.context.color, full: self.args.full };
+        let style = self.context.style(self.args.full);
         write!(self.context.out, "{}", render_message(&message, style))?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::exit::Trouble;
 use super::{Context, Exit, WithHint, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::diff::{Side, compare};
-use crate::report::{Report, Style, render_difference};
+use crate::report::{Report, render_difference};
 use crate::snapshot::Snapshot;
 use crate::symbols::{SymbolFile, Symbols};
 
@@ -83,13 +83,9 @@ impl DiffArgs {
             same_build.then_some(&both),
         );
         if self.json {
-            let mut line = serde_json::to_vec(&difference)?;
-            line.push(b'\n');
-            context.out.write_all(&line)?;
+            context.json(&difference)?;
         } else {
-            let width = terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into());
-            let style = Style { width, color: context.color, full: self.full };
-            write!(context.out, "{}", render_difference(&difference, style))?;
+            write!(context.out, "{}", render_difference(&difference, context.style(self.full)))?;
         }
         Ok(if difference.same { Exit::Done } else { Exit::Different })
     }

@@ -24,7 +24,9 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
+use crate::report::Style;
 pub use exit::{Exit, Usage, WithHint};
 
 /// Find out why a microcontroller crashed: capture, decode and explain coredumps offline.
@@ -103,6 +105,21 @@ pub struct Context<'a> {
     pub color: bool,
     /// Whether `err` is a terminal: progress bars are drawn only there.
     pub interactive: bool,
+}
+
+impl Context<'_> {
+    /// Prints `value` as one line of JSON.
+    fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(value)?;
+        line.push(b'\n');
+        Ok(self.out.write_all(&line)?)
+    }
+
+    /// How reports are rendered: as wide as the terminal.
+    fn style(&self, full: bool) -> Style {
+        let width = terminal_size::terminal_size().map_or(100, |(width, _)| width.0.into());
+        Style { width, color: self.color, full }
+    }
 }
 
 /// Parses the command line, runs the command and reports its error.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Exit, Usage};
-use super::{Named, Source, kind_name, linkage_name, with_symbols, write_json, write_line};
+use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
 use crate::base::Address;
 use crate::report::Hex32;
 use crate::symbols::{CodeAddress, SymbolFile, Symbols, VariableMap};
@@ -83,7 +83,7 @@ impl AtArgs {
                 })
                 .collect();
             if self.json {
-                write_json(context, &found)?;
+                context.json(&found)?;
             } else {
                 for found in &found {
                     for line in lines(found) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::elf::{map, reading};
 use super::super::{Context, Exit};
-use super::{write_json, write_line};
+use super::write_line;
 use crate::base::hex;
 use crate::format;
 use crate::symbols::{ElfError, ElfImage};
@@ -16,7 +16,7 @@ use crate::symbols::{ElfError, ElfImage};
 /// Print the GNU build ID of ELF files, and the one that dumps state.
 ///
 /// Without build IDs an ELF and a dump are matched by the code and constants in both; how many
-/// bytes of these an ELF has is printed then.
+/// bytes of these an ELF has is printed then. Exits with 1 when a file has none.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt symbols build-id zephyr.elf\n  \
     mflt symbols build-id build/*/zephyr/zephyr.elf crash.core")]
@@ -44,7 +44,7 @@ impl BuildIdArgs {
         let builds: Vec<Build> =
             self.files.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
         if self.json {
-            write_json(context, &builds)?;
+            context.json(&builds)?;
         } else {
             for build in &builds {
                 write_line(context, &line(build))?;

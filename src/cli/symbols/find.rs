@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::super::elf::{map, reading};
 use super::super::progress::Count;
 use super::super::{Context, Exit, WithHint, dump};
-use super::{write_json, write_line};
+use super::write_line;
 use crate::analysis::matching::{self, Match};
 use crate::base::hex;
 use crate::report::MatchKind;
@@ -81,7 +81,7 @@ impl FindArgs {
         });
         match (found.first(), self.json) {
             (Some(best), _) if self.first => write_line(context, &best.path)?,
-            (_, true) => write_json(context, &found)?,
+            (_, true) => context.json(&found)?,
             (_, false) => {
                 for candidate in &found {
                     write_line(context, &line(candidate))?;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Context, Exit, WithHint};
-use super::{Source, with_symbols, write_json, write_line};
+use super::{Source, with_symbols, write_line};
 use crate::symbols::{Slot, SlotKind, SymbolFile, TypeKind, TypeRef};
 
 /// Print how a type is laid out: offsets, sizes, bit-fields, holes, values of an enumeration.
@@ -80,7 +80,7 @@ impl TypeArgs {
             };
             let layout = layout(symbols, ty, self.expand);
             if self.json {
-                write_json(context, &layout)?;
+                context.json(&layout)?;
             } else {
                 for line in lines(&layout) {
                     write_line(context, &line)?;

@@ -60,12 +60,6 @@ fn with_symbols<T>(
     ask(&elf::symbols_of(paths, &images))
 }
 
-fn write_json(context: &mut Context<'_>, value: &impl Serialize) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    Ok(context.out.write_all(&line)?)
-}
-
 fn write_line(context: &mut Context<'_>, line: &str) -> anyhow::Result<()> {
     Ok(writeln!(context.out, "{}", printable(line))?)
 }

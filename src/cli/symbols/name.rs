@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::{Context, Exit, WithHint};
-use super::{Named, Source, kind_name, linkage_name, with_symbols, write_json, write_line};
+use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
 use crate::base::Address;
 use crate::symbols::{CodeAddress, Symbol, SymbolFile, VariableMap};
 
@@ -54,7 +54,7 @@ impl NameArgs {
                 Order::Name => found.sort_by(|a, b| a.name.cmp(&b.name)),
             }
             if self.json {
-                write_json(context, &found)?;
+                context.json(&found)?;
             } else {
                 for named in &found {
                     write_line(context, &line(named))?;
