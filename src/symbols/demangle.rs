@@ -36,7 +36,7 @@ pub fn demangle(name: &str) -> Option<String> {
         return None;
     }
     let mut text = Bounded::default();
-    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+    if let Some(rust) = rustc_demangle::try_demangle(name).ok().filter(|_| is_rust(name)) {
         // Without the hash that tells crates of one name apart.
         write!(text, "{rust:#}").ok()?;
         return Some(text.0);
@@ -52,6 +52,15 @@ pub fn demangle(name: &str) -> Option<String> {
     // As binutils and GDB write it.
     let table = text.0.strip_prefix("{vtable(").and_then(|rest| rest.strip_suffix(")}"));
     Some(table.map_or_else(|| text.0.clone(), |class| format!("vtable for {class}")))
+}
+
+/// Whether a mangled name is one of Rust: the legacy mangling is that of C++ with a hash at the end.
+fn is_rust(name: &str) -> bool {
+    let hash = || name.rsplit_once("17h")?.1.split_once('E');
+    name.starts_with("_R")
+        || hash().is_some_and(|(hash, _)| {
+            hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit())
+        })
 }
 
 impl<'d> Symbol<'d> {
@@ -80,6 +89,8 @@ mod tests {
             ("_ZN3app4ringIiLj4EE4pushEi", "app::ring<int, 4>::push"),
             ("_ZTVN3app6SensorE", "vtable for app::Sensor"),
             ("_ZN12_GLOBAL__N_14pollEv", "(anonymous namespace)::poll"),
+            ("_ZN12_GLOBAL__N_19heap_nextE", "(anonymous namespace)::heap_next"),
+            ("_ZN3app5countE", "app::count"),
             ("_ZN4core9panicking9panic_fmt17h0123456789abcdefE", "core::panicking::panic_fmt"),
             ("_RNvCs1234_7mycrate3foo", "mycrate::foo"),
             (

@@ -83,7 +83,7 @@ impl SymbolFile<'_> {
         }
         info.members.iter().find_map(|member| {
             let offset = u32::try_from(member.bit_offset.checked_div(8)?).ok()?;
-            let name = match member.name {
+            let name = match member.name.filter(|_| !member.is_base) {
                 Some(name) => format!("{}.{name}", whole.name),
                 None => whole.name.clone(),
             };

@@ -179,6 +179,20 @@ fn name_lists_every_symbol_of_nm() {
 }
 
 #[test]
+fn name_of_a_cpp_variable_is_listed_once() {
+    let elf = file("fixtures/cpp/firmware.elf").display().to_string();
+    let lines = |pattern: &str| {
+        let mut command = mflt();
+        command.args(["symbols", "name", pattern, "--elf", &elf]);
+        run(&mut command).success("name").unwrap()
+    };
+    let text = lines("*heap_next*");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(" heap_next: uint8_t * "), "{text}");
+    assert!(lines("(anonymous namespace)::heap_next").contains("(anonymous namespace)::heap_next"));
+}
+
+#[test]
 fn name_that_is_not_there_fails_with_names_like_it() {
     let elf = file(ELF).display().to_string();
     let output = run(&mut symbols(&["name", "sem_tak", "--elf", &elf]));

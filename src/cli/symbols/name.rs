@@ -106,9 +106,11 @@ fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
     }
     let meant = |symbol: &&Symbol<'_>| wanted(symbol.name) || wanted(&symbol.readable());
     for symbol in symbols.symbols().iter().filter(meant) {
-        // What the debug information knows better stands there already; a static of a function has
-        // a number behind its name.
-        let plain = symbol.name.split('.').next().unwrap_or(symbol.name);
+        // What the debug information knows better stands there already, without namespace; a static
+        // of a function has a number behind its name.
+        let readable = symbol.readable();
+        let plain = readable.rsplit("::").next().unwrap_or(symbol.name);
+        let plain = plain.split('.').next().unwrap_or(plain);
         if listed.contains(&(symbol.address, plain)) {
             continue;
         }
