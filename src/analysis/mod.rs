@@ -126,7 +126,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         heaps: &heaps,
     };
     let mut finding = cause::explain(&scene);
-    let mpu = mpu::list(core, &scene, &mut finding.cause);
+    let mpu = mpu::list(core, &scene, &mut finding.cause, &mut notes);
     let blamed = contexts.get(crashed.unwrap_or(0));
     finding.cause.confidence = finding.cause.confidence.min(core.confidence(blamed));
     let fault = explain_fault(
@@ -470,7 +470,7 @@ fn remark_on_input(snapshot: &Snapshot, core: &Core<'_, '_>, notes: &mut Notes) 
         notes.add(Severity::Info, "redacted", text);
     }
     if snapshot.origin.complete == Some(false) {
-        let text = "some of the memory that was asked for is not in the dump";
+        let text = "some of what was asked for is not in the dump";
         notes.add(Severity::Warning, "capture_incomplete", text);
     }
     let missing = missing(snapshot);

@@ -5,20 +5,30 @@ use super::cause::Scene;
 use crate::arch::cortex_m::fault::fault_address;
 use crate::arch::cortex_m::mpu::{self, Region, Rights, Use, Verdict};
 use crate::base::Address;
-use crate::report::{Cause, Mpu, MpuRegion};
+use crate::report::{Cause, Mpu, MpuRegion, Notes, Severity};
 use crate::snapshot::Register;
 
 /// The regions, when the core has an MPU and it was captured. Which of them refused the access
-/// becomes evidence for the cause.
-pub(super) fn list(core: &Core<'_, '_>, scene: &Scene<'_, '_>, cause: &mut Cause) -> Option<Mpu> {
+/// becomes evidence for the cause; where that is a region that was not captured, a note tells how to
+/// have it.
+pub(super) fn list(
+    core: &Core<'_, '_>,
+    scene: &Scene<'_, '_>,
+    cause: &mut Cause,
+    notes: &mut Notes,
+) -> Option<Mpu> {
     let stored = &core.snapshot.mpu_regions;
     let found = mpu::Mpu::read(&core.memory, core.system.architecture(), stored)?;
     let explanation = refused_access(scene).map(|(address, how)| {
-        let told = explain(&found, address, how, privilege(scene, core));
-        if let (text, true) = &told {
+        let (text, verdict) = explain(&found, address, how, privilege(scene, core));
+        if refuses(&verdict) {
             cause.evidence.push(text.clone());
+        } else if verdict == Verdict::Unknown && !found.is_complete() {
+            let told = "the MPU region that refused the access is not among those captured: \
+                        `mflt coredump --mpu` reads all";
+            notes.add(Severity::Info, "mpu_regions", told);
         }
-        told.0
+        text
     });
     Some(Mpu {
         enabled: found.enabled,
@@ -80,9 +90,17 @@ fn privilege(scene: &Scene<'_, '_>, core: &Core<'_, '_>) -> Option<bool> {
     Some(control & 1 == 0)
 }
 
-/// Why the access was refused, and whether that is known.
-fn explain(mpu: &mpu::Mpu, address: Address, how: Use, privileged: Option<bool>) -> (String, bool) {
-    let refuses = |verdict: &Verdict| !matches!(verdict, Verdict::Allowed(_) | Verdict::Unknown);
+fn refuses(verdict: &Verdict) -> bool {
+    !matches!(verdict, Verdict::Allowed(_) | Verdict::Unknown)
+}
+
+/// Why the access was refused, as far as that is known.
+fn explain(
+    mpu: &mpu::Mpu,
+    address: Address,
+    how: Use,
+    privileged: Option<bool>,
+) -> (String, Verdict) {
     // Code of unknown privilege was unprivileged if only that would be refused.
     let privileged = privileged.or_else(|| {
         let verdicts = [true, false].map(|privileged| mpu.decide(address, how, privileged));
@@ -135,7 +153,7 @@ fn explain(mpu: &mpu::Mpu, address: Address, how: Use, privileged: Option<bool>)
             )
         }
     };
-    (text, refuses(&verdict))
+    (text, verdict)
 }
 
 /// `0x20001ea0..0x20001ebf, privileged ro, unprivileged none, execute never`.
@@ -185,6 +203,7 @@ mod tests {
             start - 1
         );
         assert!(report.cause.evidence.contains(&evidence), "{:#?}", report.cause.evidence);
+        assert!(report.notes.iter().all(|note| note.code != "mpu_regions"));
         let mpu = report.mpu.unwrap();
         assert_eq!(mpu.explanation, Some(evidence));
         assert_eq!((mpu.enabled, mpu.background, mpu.count), (true, true, Some(8)));
@@ -194,7 +213,9 @@ mod tests {
     fn region_that_was_not_captured_is_not_guessed() {
         let report = report("mpu");
         assert!(!report.cause.evidence.iter().any(|text| text.starts_with("MPU region")));
-        let explanation = report.mpu.unwrap().explanation.unwrap();
+        let explanation = report.mpu.as_ref().unwrap().explanation.as_ref().unwrap();
         assert!(explanation.ends_with("1 of 8 regions are captured"), "{explanation}");
+        let note = report.notes.iter().find(|note| note.code == "mpu_regions").unwrap();
+        assert!(note.text.contains("mflt coredump --mpu"), "{note:?}");
     }
 }

@@ -34,6 +34,7 @@ const GAPS_SHOWN: usize = 10;
 #[command(after_help = "Examples:\n  \
     mflt coredump --gdb localhost:3333 --elf zephyr.elf\n  \
     mflt coredump --gdb localhost:1234 -r 0x20000000 256K -o unit7.core\n  \
+    mflt coredump --gdb localhost:3333 --elf zephyr.elf --mpu\n  \
     mflt coredump --gdb localhost:2331 --elf app.elf -r g_state g_state --halt")]
 pub(super) struct CoredumpArgs {
     /// GDB server of the target, for example localhost:3333.
@@ -49,6 +50,12 @@ pub(super) struct CoredumpArgs {
     /// meaning its size. Symbols need --elf.
     #[arg(short, long, num_args = 2, value_names = ["ADDR", "SIZE"])]
     region: Vec<String>,
+    /// Read every region of the MPU, not only the one that MPU_RNR selects.
+    ///
+    /// Without it nothing on the target is ever written. With it MPU_RNR of the stopped core is
+    /// written once per region, which changes no region, and restored.
+    #[arg(long)]
+    mpu: bool,
     /// File to write [default: coredump-<UTC time>.core].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -178,6 +185,9 @@ impl CoredumpArgs {
         let err = &mut *context.err;
         writeln!(err, "Capturing through {} at {}:", target.server(), self.gdb)?;
         writeln!(err, "  registers, System Control Space, vectors, code near PC and LR")?;
+        if self.mpu {
+            writeln!(err, "  every MPU region; MPU_RNR is written for it, and restored")?;
+        }
         for guess in &guesses {
             write!(err, "  {}  {}", guess.range, format_size(guess.range.size()))?;
             if guess.size > guess.range.size() {
@@ -187,7 +197,8 @@ impl CoredumpArgs {
             writeln!(err)?;
         }
 
-        let plan = CapturePlan::of_regions(guesses.iter().map(|guess| guess.range));
+        let mut plan = CapturePlan::of_regions(guesses.iter().map(|guess| guess.range));
+        plan.all_mpu_regions = self.mpu;
         let started = Instant::now();
         let captured_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut running = Vec::new();
@@ -418,6 +429,7 @@ impl Outcome {
             "target": state,
             "registers": snapshot.registers.iter().count(),
             "threads": snapshot.threads.len(),
+            "mpu_regions": snapshot.mpu_regions.len(),
             "device": {
                 "serial": identity.device_serial,
                 "software_type": identity.software_type,

@@ -4,7 +4,8 @@
 //! memory that cannot be read all end in a snapshot that says what is missing.
 
 use super::plan::{self, CapturePlan, ICTR, PlannedRange, Purpose};
-use super::{LiveMemory, Registers, Target, TargetError};
+use super::{LiveMemory, Registers, Target, TargetError, mpu};
+use crate::arch::cortex_m::mpu::{MPU_RNR, MPU_TYPE};
 use crate::arch::cortex_m::security::has_security_extension;
 use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::{Gap, MemoryImage, Origin, RegisterSet, Snapshot};
@@ -84,6 +85,11 @@ pub fn capture(
         if has_security_extension(|address| capturing.word(address)) {
             capturing.ranges(&plan::non_secure());
         }
+        if plan.all_mpu_regions && capturing.error.is_none() {
+            let found = capturing.mpu_regions();
+            snapshot.mpu_regions = found.regions;
+            snapshot.remarks.extend(found.remarks);
+        }
     }
     if capturing.error.is_none() {
         let first = prioritise(&snapshot.registers, &LiveMemory::new(capturing.target));
@@ -149,6 +155,19 @@ impl Capturing<'_, '_> {
         self.runs.extend(read.runs);
         self.gaps.extend(read.gaps);
         self.error = read.error;
+    }
+
+    /// Every region of the MPU; what stays unknown counts as missing.
+    fn mpu_regions(&mut self) -> mpu::Regions {
+        let (mpu_type, selected) = (self.word(MPU_TYPE), self.word(MPU_RNR));
+        let purpose = Purpose::SystemControl("MPU regions");
+        let current = PlannedRange { range: mpu::window(), purpose };
+        let now = Progress { done: self.done, total: self.total, current };
+        let report = &mut *self.progress;
+        let mut found = mpu::read_all(self.target, mpu_type, selected, &mut |_| report(&now));
+        self.missing |= !found.complete;
+        self.error = found.error.take();
+        found
     }
 
     /// The parts of `range` that are neither read nor known to be unreadable.

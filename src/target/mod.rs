@@ -1,7 +1,8 @@
 //! Live targets: reaching one, stopping it, reading it, leaving it as it was.
 //!
 //! [`Target`] is what a capture needs; [`rsp::GdbClient`] is the one over the GDB remote
-//! protocol. Nothing here writes to a target's memory or registers, sets breakpoints or resets.
+//! protocol. Nothing here sets breakpoints or resets, and nothing is written but MPU_RNR, where
+//! [`CapturePlan::all_mpu_regions`] asks for it.
 
 #![cfg_attr(
     not(test),
@@ -17,6 +18,7 @@
 mod capture;
 mod error;
 mod live;
+mod mpu;
 mod plan;
 pub mod rsp;
 
@@ -89,6 +91,13 @@ pub trait Target {
         range: AddressRange,
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> MemoryRead;
+
+    /// Writes a word of the stopped core's memory. A server that agrees may still have ignored it:
+    /// who writes reads back.
+    ///
+    /// # Errors
+    /// [`TargetError::Refused`] when the server does not write, or what the connection says.
+    fn write_word(&mut self, address: Address, value: u32) -> Result<(), TargetError>;
 
     /// Ranges of RAM that the source knows of; empty when it knows none.
     ///

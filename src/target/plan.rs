@@ -35,6 +35,9 @@ pub struct CapturePlan {
     pub ranges: Vec<PlannedRange>,
     /// Whether the System Control Space is left out.
     pub skip_system_control: bool,
+    /// Whether every region of the MPU is read, not only the one that MPU_RNR selects. MPU_RNR is
+    /// written for each and restored.
+    pub all_mpu_regions: bool,
 }
 
 impl CapturePlan {
@@ -42,7 +45,7 @@ impl CapturePlan {
     pub fn of_regions(regions: impl IntoIterator<Item = AddressRange>) -> CapturePlan {
         let purpose = Purpose::Region;
         let ranges = regions.into_iter().map(|range| PlannedRange { range, purpose }).collect();
-        CapturePlan { ranges, skip_system_control: false }
+        CapturePlan { ranges, ..CapturePlan::default() }
     }
 
     /// Bytes in all ranges; overlaps count twice.
@@ -59,8 +62,8 @@ pub(super) const ICTR: Address = Address(0xe000_e004);
 ///
 /// Reading has two side effects, which are accepted: SysTick's COUNTFLAG (SYST_CSR bit 16) and
 /// the sticky bits of DHCSR (S_RESET_ST, S_RETIRE_ST) clear. Write-only registers, such as STIR
-/// at 0xe000ef00, are left out; the MPU shows the region that MPU_RNR selects, because looking
-/// at others would mean writing.
+/// at 0xe000ef00, are left out; the MPU shows the region that MPU_RNR selects
+/// ([`CapturePlan::all_mpu_regions`] is for the others).
 const SYSTEM_CONTROL: [(&str, u32, u64); 6] = [
     ("system control block", 0xe000_ed00, 0x90),
     ("MPU", 0xe000_ed90, 0x38),

@@ -14,6 +14,7 @@ mod gdbserver;
 mod hostile;
 mod languages;
 mod live;
+mod mpu;
 mod plain;
 mod support;
 mod symbols;

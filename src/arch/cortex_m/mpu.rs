@@ -9,7 +9,7 @@ use crate::base::{Address, AddressRange, Memory};
 use crate::snapshot::MpuRegion;
 
 /// DREGION, bits 15:8: how many regions there are.
-const MPU_TYPE: Address = Address(0xe000_ed90);
+pub const MPU_TYPE: Address = Address(0xe000_ed90);
 /// 0 ENABLE, 1 HFNMIENA, 2 PRIVDEFENA.
 const MPU_CTRL: Address = Address(0xe000_ed94);
 /// Number of the region that RBAR shows.

@@ -14,7 +14,8 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
         mpu.background.then(|| "default map behind it for privileged code".to_string()),
         mpu.in_hard_faults.then(|| "also in HardFault and NMI".to_string()),
         Some(format!("{count} regions")),
-        (mpu.count.map(usize::from) > Some(known)).then(|| format!("{known} captured")),
+        (mpu.count.map(usize::from) > Some(known))
+            .then(|| format!("{known} captured (`mflt coredump --mpu` reads all)")),
     ];
     page.entry("state", Ink::Plain, &state.into_iter().flatten().collect::<Vec<_>>().join(", "));
     for region in mpu.regions.iter().filter(|region| region.enabled) {

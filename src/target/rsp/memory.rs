@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::link::{READ, error_code, shorten};
 use super::{GdbClient, ServerKind};
-use crate::base::{Address, AddressRange};
+use crate::base::{Address, AddressRange, hex};
 use crate::snapshot::Gap;
 use crate::target::{MemoryRead, TargetError, is_device};
 
@@ -49,6 +49,22 @@ pub(super) fn read(
     let error = reading.run().err();
     let (parts, gaps) = (reading.parts, reading.gaps);
     finish(wanted, parts, gaps, error)
+}
+
+/// Writes a word; see [`crate::target::Target::write_word`].
+pub(super) fn write_word(
+    client: &mut GdbClient,
+    address: Address,
+    value: u32,
+) -> Result<(), TargetError> {
+    let bytes = hex::encode(&value.to_le_bytes());
+    let request = format!("M{:x},4:{bytes}", address.0);
+    let reply = client.link.ask(&request, READ)?;
+    match &*reply {
+        b"OK" => Ok(()),
+        b"" => Err(TargetError::Refused { request, code: "an empty reply".to_owned() }),
+        _ => Err(TargetError::Unexpected { request, reply: shorten(&reply) }),
+    }
 }
 
 /// Start and end of a range.

@@ -25,7 +25,7 @@ pub use link::Transport;
 pub use server::ServerKind;
 
 use super::{Leave, MemoryRead, Registers, Target, TargetError};
-use crate::base::AddressRange;
+use crate::base::{Address, AddressRange};
 use crate::snapshot::{Register, RegisterSet};
 use layout::Layout;
 use link::{Link, READ, SIMPLE, error_code};
@@ -194,6 +194,10 @@ impl Target for GdbClient {
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> MemoryRead {
         memory::read(self, range, progress)
+    }
+
+    fn write_word(&mut self, address: Address, value: u32) -> Result<(), TargetError> {
+        memory::write_word(self, address, value)
     }
 
     fn ram(&mut self) -> Result<Vec<AddressRange>, TargetError> {

@@ -1,5 +1,6 @@
 //! What the tests share: the fixtures' manifest, QEMU, programs with a time limit.
 
+pub(crate) mod board;
 pub(crate) mod elf;
 pub(crate) mod folder;
 pub(crate) mod manifest;

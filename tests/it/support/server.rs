@@ -34,16 +34,31 @@ fn session(mut stream: TcpStream, fault: Fault) -> std::io::Result<()> {
     if matches!(fault, Fault::HangsUp) {
         return Ok(());
     }
-    let (mut received, mut reads) = (Vec::new(), 0);
+    if matches!(fault, Fault::Garbage) {
+        while stream.read(&mut [0; 4096])? > 0 {
+            stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n$#\xff\x00\x03$$zz#zz")?;
+        }
+        return Ok(());
+    }
+    let mut reads = 0;
+    answer(stream, |request| {
+        reads += usize::from(request.starts_with('m'));
+        let dies = matches!(fault, Fault::DiesAtRead(at) if reads >= at);
+        (!dies).then(|| reply(request, fault))
+    })
+}
+
+/// Answers each request with what `reply` makes of it, until that is nothing or the client goes.
+pub(crate) fn answer(
+    mut stream: TcpStream,
+    mut reply: impl FnMut(&str) -> Option<String>,
+) -> std::io::Result<()> {
+    let mut received = Vec::new();
     loop {
         let mut chunk = [0; 4096];
         match stream.read(&mut chunk)? {
             0 => return Ok(()),
             count => received.extend(&chunk[..count]),
-        }
-        if matches!(fault, Fault::Garbage) {
-            stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n$#\xff\x00\x03$$zz#zz")?;
-            continue;
         }
         while let Some(end) = received.iter().position(|b| *b == b'#')
             && received.len() >= end + 3
@@ -51,13 +66,7 @@ fn session(mut stream: TcpStream, fault: Fault) -> std::io::Result<()> {
             let start = received.iter().position(|b| *b == b'$').map_or(end, |at| at + 1);
             let request = String::from_utf8_lossy(&received[start..end]).into_owned();
             received.drain(..end + 3);
-            if request.starts_with('m') {
-                reads += 1;
-                if matches!(fault, Fault::DiesAtRead(at) if reads >= at) {
-                    return Ok(());
-                }
-            }
-            let reply = reply(&request, fault);
+            let Some(reply) = reply(&request) else { return Ok(()) };
             let sum = reply.bytes().fold(0_u8, u8::wrapping_add);
             stream.write_all(format!("+${reply}#{sum:02x}").as_bytes())?;
         }

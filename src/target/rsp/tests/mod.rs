@@ -279,6 +279,23 @@ fn absurd_packet_sizes_are_bounded() {
 }
 
 #[test]
+fn word_is_written_in_target_order_and_refusals_are_told() {
+    for (write, says) in [
+        ("OK", None),
+        ("E01", Some("the server answers `Me000ed98,4:05010000` with E01")),
+        ("", Some("the server answers `Me000ed98,4:05010000` with an empty reply")),
+        ("05", Some("`05` is no answer to `Me000ed98,4:05010000`")),
+    ] {
+        let server = Server::start(Habits { write, ..Habits::default() });
+        let mut client = server.connect().unwrap();
+        let result = client.write_word(Address(0xe000_ed98), 0x105);
+        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), says);
+        // The next answer is the next question's.
+        assert_whole(&read(&mut client, 0x2000_0000, 64), 0x2000_0000, 64);
+    }
+}
+
+#[test]
 fn registers_beyond_the_reply_are_asked_for_one_by_one() {
     let mut xml = String::from("<target>");
     for register in 0..16 {
@@ -350,6 +367,7 @@ fn capture_reads_first_what_is_named_and_nothing_twice() {
     let first = requests.iter().position(|r| r == "m20001000,100").unwrap();
     let rest = requests.iter().position(|r| r.starts_with("m20000000,7fc")).unwrap();
     let system = requests.iter().position(|r| r == "me000ed00,40").unwrap();
+    assert!(!requests.iter().any(|r| r.starts_with('M')), "nothing is written: {requests:?}");
     assert!(system < first && first < rest, "{requests:?}");
 }
 

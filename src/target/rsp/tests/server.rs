@@ -40,6 +40,8 @@ pub(super) struct Habits {
     pub(super) run_lengths: bool,
     /// Console output and notifications in front of every answer.
     pub(super) chatty: bool,
+    /// Reply to `M`.
+    pub(super) write: &'static str,
     /// QEMU: holes are the MPU's and open in physical mode; `D` wants a process.
     pub(super) qemu: bool,
 }
@@ -63,6 +65,7 @@ impl Default for Habits {
             garbage: None,
             run_lengths: false,
             chatty: false,
+            write: "",
             qemu: false,
         }
     }
@@ -238,6 +241,8 @@ impl Session {
                 return false;
             }
             self.memory(rest, &habits);
+        } else if request.starts_with('M') {
+            self.reply(habits.write.as_bytes());
         } else if request == "D" {
             self.reply(if habits.qemu { b"E22" } else { b"OK" });
         } else if request == "D;1" || request == "Qqemu.PhyMemMode:0" {
