@@ -12,6 +12,9 @@ pub(super) const GUARD_REACH: u32 = 256;
 /// What `address` belongs to: a variable, a thread's stack, a region of the memory map.
 pub(super) fn describe(address: Address, symbols: &Symbols<'_, '_>, threads: &[Thread]) -> String {
     if let Some(thread) = threads.iter().find(|t| contains(t.stack, address)) {
+        if thread.is_main_stack() {
+            return "the main stack".into();
+        }
         return format!("the stack of thread {}", thread.name);
     }
     if let Some((thread, distance)) = guard_of(address, threads) {
@@ -30,10 +33,12 @@ pub(super) fn describe(address: Address, symbols: &Symbols<'_, '_>, threads: &[T
     region(address).to_string()
 }
 
-/// The thread whose stack begins shortly above `address`, and the distance in bytes.
+/// The thread whose stack begins shortly above `address`, and the distance in bytes. What lies
+/// below a main stack is no guard but the program's data.
 pub(super) fn guard_of(address: Address, threads: &[Thread]) -> Option<(&Thread, u32)> {
     threads
         .iter()
+        .filter(|thread| !thread.is_main_stack())
         .filter_map(|thread| {
             let distance = thread.stack?.start().0.checked_sub(address.0)?;
             (1..=GUARD_REACH).contains(&distance).then_some((thread, distance))

@@ -9,8 +9,11 @@ const MOST_CORRUPTION: usize = 16;
 
 /// Every heap as its walker found it.
 pub(super) fn read(core: &Core<'_, '_>) -> Vec<rtos::Heap> {
-    let found = core.kernel.zip(core.kernel_file);
-    found.map_or(Vec::new(), |(kernel, file)| kernel.heaps(&core.memory, file))
+    let kernel = core.kernel.zip(core.kernel_file);
+    let mut heaps = kernel.map_or(Vec::new(), |(kernel, file)| kernel.heaps(&core.memory, file));
+    let files = core.symbols.files().iter();
+    heaps.extend(files.filter_map(|file| rtos::library_heap(&core.memory, file)));
+    heaps
 }
 
 /// Every heap as it is reported. Damage becomes a note each.

@@ -114,11 +114,15 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     let contexts = unwind::contexts(&start, &environment, &mut notes);
     let crashed = core.crash_context(&contexts, &environment);
     let heaps = heaps::read(core);
+    let bare = core.bare_metal(&contexts);
+    if bare.is_some() {
+        notes.add(Severity::Info, "no_rtos", "no RTOS: one stack");
+    }
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
         crashed,
-        kernel: core.state.as_ref(),
+        kernel: core.state.as_ref().or(bare.as_ref()),
         handler: fault_handler(&contexts),
         reason: core.fatal_reason(&contexts, &environment),
         told: snapshot.reason_code,
@@ -306,6 +310,28 @@ impl<'a, 'd> Core<'a, 'd> {
             saved: current.map(|thread| &thread.registers).filter(|saved| !saved.is_empty()),
             max_frames: LONGEST_BACKTRACE,
         }
+    }
+
+    /// The only stack of a firmware in which no kernel was recognised; none when thread mode uses
+    /// the process stack, which is somebody's thread, or when the dump lists threads.
+    fn bare_metal(&self, contexts: &[Context]) -> Option<KernelState> {
+        if self.kernel.is_some() || self.snapshot.threads.iter().any(|t| t.name.is_some()) {
+            return None;
+        }
+        let thread = contexts.iter().position(|context| context.exception == 0)?;
+        let on_process_stack = match thread.checked_sub(1).and_then(|outer| contexts.get(outer)) {
+            Some(handler) => handler.exc_return()?.on_process_stack(),
+            None => self.snapshot.registers.get(Register::CONTROL).is_some_and(|c| c & 2 != 0),
+        };
+        let pc = contexts.get(thread)?.frames.first()?.pc.lookup();
+        let file = self.symbols.at(pc).or(self.symbols.files().first().copied())?;
+        if on_process_stack {
+            return None;
+        }
+        let state = rtos::bare_metal(&self.memory, file)?;
+        // Names may mislead: then what runs stands above.
+        let sp = contexts.get(thread)?.frames.last()?.registers.sp()?;
+        (u64::from(sp) <= state.handler_stack?.end()).then_some(state)
     }
 
     fn remark_on_kernel(&self, notes: &mut Notes) {

@@ -13,6 +13,9 @@ use crate::rtos::{self, KernelState, State};
 use crate::snapshot::{Moment, Register, RegisterSet, Snapshot, ThreadRegisters};
 use crate::symbols::{CodeAddress, SymbolFile};
 
+/// What runs when no kernel tells which thread it is.
+const THREAD_MODE: &str = "thread mode";
+
 /// Threads that a dump lists itself; kernels have a limit of their own.
 const MOST_STORED: usize = 512;
 
@@ -51,7 +54,7 @@ pub(super) fn list(
         let told = snapshot.threads.first().filter(|_| snapshot.moment == Moment::Crash);
         threads.push(unlisted(scene, context, told, crashed, &mut room));
     }
-    if known.is_empty() {
+    if known.iter().all(rtos::Thread::is_main_stack) {
         stored(scene, snapshot, &mut room, &mut threads, notes);
     }
     room.remark("locals", notes);
@@ -167,7 +170,7 @@ fn unlisted(
     crashed: bool,
     room: &mut Room,
 ) -> Thread {
-    let nameless = || "thread mode".to_string();
+    let nameless = || THREAD_MODE.to_string();
     let mut thread = Thread {
         id: told.map_or_else(nameless, |told| Hex32(told.id).to_string()),
         name: told.and_then(|told| told.name.clone()).unwrap_or_else(nameless),
@@ -225,7 +228,11 @@ fn described(scene: &Scene<'_, '_>, thread: &rtos::Thread) -> Thread {
         symbol.map_or_else(|| entry.to_string(), |(symbol, _)| symbol.readable().into_owned())
     });
     Thread {
-        id: Hex32::from(thread.address).to_string(),
+        id: if thread.is_main_stack() {
+            THREAD_MODE.into()
+        } else {
+            Hex32::from(thread.address).to_string()
+        },
         name: thread.name.clone(),
         state: thread.state.name().into(),
         state_bits: thread.state_bits,

@@ -22,6 +22,8 @@ mod freertos;
 mod heap;
 mod holders;
 mod log;
+mod main_stack;
+mod newlib;
 mod object;
 mod stack_fill;
 mod threadx;
@@ -40,7 +42,7 @@ use crate::symbols::SymbolFile;
 /// A thread as its kernel describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thread {
-    /// Address of the control block.
+    /// Address of the control block; 0 for the main stack of a firmware without kernel.
     pub address: Address,
     /// Name; empty when the kernel keeps none.
     pub name: String,
@@ -69,6 +71,13 @@ pub struct Thread {
     pub registers: RegisterSet,
     /// Saved registers could not be read, and why.
     pub registers_missing: Option<String>,
+}
+
+impl Thread {
+    /// Whether it is no kernel's thread but what runs on the only stack there is.
+    pub fn is_main_stack(&self) -> bool {
+        self.address == Address(0)
+    }
 }
 
 /// What a thread is doing.
@@ -209,6 +218,29 @@ const KERNELS: &[&dyn Kernel] = &[&zephyr::Zephyr, &threadx::ThreadX, &freertos:
 /// The kernel of a firmware, by its symbols.
 pub fn recognize(symbols: &SymbolFile<'_>) -> Option<&'static dyn Kernel> {
     KERNELS.iter().copied().find(|kernel| kernel.is_present(symbols))
+}
+
+/// A firmware without kernel: all of it runs on the main stack.
+pub fn bare_metal(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<KernelState> {
+    let stack = main_stack::find(memory, symbols)?;
+    let thread = Thread {
+        name: "main stack".into(),
+        state: State::Running,
+        current: true,
+        stack: Some(stack),
+        high_water: main_stack::high_water(memory, stack),
+        ..Thread::default()
+    };
+    Some(KernelState {
+        threads: vec![thread],
+        handler_stack: Some(stack),
+        ..KernelState::default()
+    })
+}
+
+/// The heap of the C library, which firmware has with a kernel and without.
+pub fn library_heap(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<Heap> {
+    newlib::heap(memory, symbols)
 }
 
 /// Why a kernel says it gave up.

@@ -145,3 +145,12 @@ fn stack_overflow_into_the_heap_is_not_blamed_on_the_block_before() {
     let text = report["heap"][0]["corruption"][0]["text"].as_str().unwrap_or("none");
     assert!(text.ends_with("; the stack of parser, which overflowed, begins above it"), "{text}");
 }
+
+#[test]
+fn handlers_run_on_the_main_stack() {
+    let report = explained("mps2-an385-Og-buswrite");
+    let handler = array(&report["threads"]).iter().find(|thread| thread["state"] == "handler");
+    let stack = &handler.unwrap()["stack"];
+    let (used, size) = (stack["used"].as_u64().unwrap(), stack["size"].as_u64().unwrap());
+    assert!(used < size, "{stack}");
+}

@@ -3,6 +3,7 @@
 //! What a tool is missing for fails and names the tool's package; nothing passes silently.
 
 mod bad_input;
+mod bare;
 mod cli;
 mod compare;
 mod decode;

@@ -21,7 +21,7 @@ pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
         return Finding::new(Category::Other, Confidence::Possible, text);
     };
     let runner = match (context.exception, scene.current_thread()) {
-        (0, None) => String::new(),
+        (0, thread) if thread.is_none_or(Thread::is_main_stack) => String::new(),
         _ => format!(" while {} ran", scene.runner(context)),
     };
     let halted = format!("the target was halted{}{runner}", scene.at(context));

@@ -229,7 +229,7 @@ impl Scene<'_, '_> {
     /// `thread x` or `the SysTick handler`.
     fn runner(&self, context: &Context) -> String {
         match (context.exception, self.current_thread()) {
-            (0, Some(thread)) if !thread.name.is_empty() => format!("thread {}", thread.name),
+            (0, Some(thread)) if is_named(thread) => format!("thread {}", thread.name),
             (0, _) => "a thread".into(),
             (number, _) => format!("the {} handler", exception::name(number)),
         }
@@ -242,10 +242,15 @@ impl Scene<'_, '_> {
                 format!(" in the {} handler", exception::name(context.exception))
             }
             Some(_) => match self.current_thread() {
-                Some(thread) if !thread.name.is_empty() => format!(" in thread {}", thread.name),
+                Some(thread) if is_named(thread) => format!(" in thread {}", thread.name),
                 _ => String::new(),
             },
             None => String::new(),
         }
     }
+}
+
+/// Whether a thread has a name of its own.
+fn is_named(thread: &Thread) -> bool {
+    !thread.name.is_empty() && !thread.is_main_stack()
 }

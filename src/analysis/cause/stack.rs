@@ -43,6 +43,9 @@ pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Finding {
     let (who, title) = match thread {
+        Some(thread) if thread.is_main_stack() => {
+            (" of the main stack".to_string(), "Stack Overflow".to_string())
+        }
         Some(thread) => {
             (format!(" in thread {}", thread.name), format!("Stack Overflow in {}", thread.name))
         }
@@ -66,6 +69,10 @@ fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Fin
 /// Lowest stack pointer of the exception handlers is below the stack that they share.
 fn by_handlers(scene: &Scene<'_, '_>) -> Option<Finding> {
     scene.crash_context()?;
+    // Where they share the stack with what they interrupt, that was there first.
+    if scene.crashed_thread().is_some_and(Thread::is_main_stack) {
+        return None;
+    }
     let stack = scene.kernel?.handler_stack?;
     let handlers = scene.contexts.iter().filter(|context| context.exception != 0);
     let sp = |context: &Context| context.frames.first()?.registers.sp();
@@ -87,11 +94,8 @@ fn by_handlers(scene: &Scene<'_, '_>) -> Option<Finding> {
     let found = Finding::new(Category::StackOverflow, Confidence::Certain, text);
     let mut found = found.titled("Interrupt Stack Overflow");
     found = found.because(format!("the stack is {} bytes at {stack}", stack.size()));
-    let symbol = scene.environment.symbols.symbol_at(lowest);
-    Some(match symbol {
-        Some((symbol, _)) => {
-            found.because(format!("{} lies below it and was overwritten", symbol.name))
-        }
+    Some(match scene.overwritten(lowest) {
+        Some(what) => found.because(what),
         None => found,
     })
 }
@@ -123,8 +127,13 @@ fn by_pointer(scene: &Scene<'_, '_>) -> Option<Finding> {
     if u64::from(below) > stack.size().max(4096) || context.frames.is_empty() {
         return None;
     }
-    let what = format!("PSP {lowest} is {below} bytes below the stack");
-    Some(finding(Some(thread), Confidence::Certain, what))
+    let register = if thread.is_main_stack() { "MSP" } else { "PSP" };
+    let what = format!("{register} {lowest} is {below} bytes below the stack");
+    let found = finding(Some(thread), Confidence::Certain, what);
+    Some(match scene.overwritten(lowest) {
+        Some(what) if thread.is_main_stack() => found.because(what),
+        _ => found,
+    })
 }
 
 /// Where hardware pushed the crashed thread's registers.
@@ -136,7 +145,7 @@ fn context_frame(scene: &Scene<'_, '_>) -> Option<Address> {
 /// The access hit the guard below a stack.
 fn by_guard(scene: &Scene<'_, '_>) -> Option<Finding> {
     scene.crash_context()?;
-    let thread = scene.crashed_thread()?;
+    let thread = scene.crashed_thread().filter(|thread| !thread.is_main_stack())?;
     let stack = thread.stack?;
     let sp = scene.crash_registers()?.sp()?;
     let reported = fault_address(scene.environment.system).map(|(register, address)| {
@@ -260,6 +269,18 @@ fn by_neighbour(scene: &Scene<'_, '_>) -> Option<Finding> {
 }
 
 impl Scene<'_, '_> {
+    /// Whose memory `lowest`, an address below a stack, is.
+    fn overwritten(&self, lowest: Address) -> Option<String> {
+        let holds = |range: Option<AddressRange>| range.is_some_and(|range| range.contains(lowest));
+        let heap = self.heaps.iter().find(|heap| holds(heap.range));
+        let heap = heap.map(|heap| format!("the heap {}", heap.name));
+        let symbol = || {
+            let (symbol, _) = self.environment.symbols.symbol_at(lowest)?;
+            Some(symbol.name.to_string())
+        };
+        heap.or_else(symbol).map(|name| format!("{name} lies below it and was overwritten"))
+    }
+
     /// Threads that have used all of their stacks, by the fill pattern.
     pub(super) fn used_up(&self) -> impl Iterator<Item = (&Thread, AddressRange)> {
         self.threads().iter().filter_map(|thread| {

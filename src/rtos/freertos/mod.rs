@@ -11,7 +11,7 @@ mod stack;
 mod task;
 mod wait;
 
-use super::{FatalReason, Heap, Kernel, KernelState, Remark, Thread};
+use super::{FatalReason, Heap, Kernel, KernelState, Remark, Thread, main_stack};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 use layout::{Layout, Variable, variable};
@@ -102,7 +102,9 @@ impl Kernel for FreeRtos {
 }
 
 fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
-    let mut state = KernelState::default();
+    // Handlers go on from the top, once the scheduler has started.
+    let handler_stack = main_stack::find(memory, symbols);
+    let mut state = KernelState { handler_stack, ..KernelState::default() };
     let word = |name| memory.read_u32(variable(symbols, name)?.address).ok();
     let layout = match Layout::find(memory, symbols) {
         Ok(layout) => layout,

@@ -6,7 +6,7 @@
 mod pool;
 mod saved;
 
-use super::{Heap, Kernel, KernelState, Remark, State, Thread, Wait, stack_fill};
+use super::{Heap, Kernel, KernelState, Remark, State, Thread, Wait, main_stack, stack_fill};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 
@@ -92,7 +92,8 @@ impl Kernel for ThreadX {
 }
 
 fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
-    let mut state = KernelState::default();
+    let handler_stack = main_stack::find(memory, symbols);
+    let mut state = KernelState { handler_stack, ..KernelState::default() };
     let walker = Walker { memory, symbols };
     if symbols.layout(THREAD, "tx_thread_created_next").is_none() {
         let text = "threads cannot be listed: the ELF has no debug information for `TX_THREAD`";
