@@ -28,7 +28,9 @@ pub(super) fn add(
     let waits = Waits { memory, symbols, layout, timeouts };
     let mut found: Vec<Option<Wait>> =
         threads.iter().map(|thread| waits.of_thread(thread, threads)).collect();
-    let polling = |wait: &Option<Wait>| wait.as_ref().is_some_and(|wait| wait.kind == "k_poll");
+    // The kernel clears the poller's flag before the wait: then only the events tell.
+    let polling =
+        |wait: &Option<Wait>| wait.as_ref().is_some_and(|wait| matches!(wait.kind, "" | "k_poll"));
     if found.iter().any(polling) {
         for (thread, polled) in waits.polled(threads) {
             if let Some(Some(wait)) = found.get_mut(thread).filter(|wait| polling(wait)) {
@@ -169,6 +171,7 @@ impl Waits<'_, '_> {
         }
         let names: Vec<_> = polled.iter().map(|o| format!("{} {}", o.kind, o.name)).collect();
         wait.kind = "any of";
+        wait.object = None;
         wait.name = Some(names.join(", "));
     }
 
@@ -253,6 +256,13 @@ mod tests {
             Zephyr.add_waits(memory, symbols, &mut threads);
             let wait = named(&threads, "driver").wait.clone().unwrap();
             assert_eq!(wait.kind, "any of");
+            // k_poll() clears the flag once its events are registered, then waits.
+            let flag = symbols.layout("k_thread", "poller.is_polling").unwrap().offset_bytes;
+            let flag = u32::try_from(flag).unwrap();
+            super::super::fixture::poke(memory, symbols, "driver", flag, &[0]);
+            let mut later = Zephyr.read(memory, symbols).threads;
+            Zephyr.add_waits(memory, symbols, &mut later);
+            assert_eq!(named(&later, "driver").wait.as_ref(), Some(&wait));
             let polled = wait.name.unwrap();
             let mut polled: Vec<_> = polled.split(", ").collect();
             polled.sort_unstable();
