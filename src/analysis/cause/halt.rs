@@ -3,6 +3,7 @@
 use super::{Context, Finding, Scene};
 use crate::analysis::waits;
 use crate::arch::cortex_m::exception::Code as _;
+use crate::arch::cortex_m::interrupts::SysTick;
 use crate::arch::cortex_m::system::ICSR;
 use crate::base::Address;
 use crate::report::{Category, Confidence};
@@ -76,6 +77,11 @@ fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Find
     let icsr = scene.environment.system.get(ICSR).unwrap_or(0);
     let waits = icsr & PENDSTSET != 0 && !scene.current_thread().is_some_and(is_idle);
     if !waits || (mask.is_none() && known && context.exception == 0) {
+        return None;
+    }
+    // The very halt may have kept it from being taken.
+    let just_fired = || SysTick::read(scene.environment.memory).is_some_and(|t| t.has_just_fired());
+    if mask.is_none() && just_fired() {
         return None;
     }
     let text = format!("Hang: {halted}, and no interrupt gets through");

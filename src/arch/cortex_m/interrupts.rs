@@ -116,6 +116,28 @@ pub struct SysTick {
     pub current: Option<u32>,
 }
 
+impl SysTick {
+    /// Reads what `memory` holds of it.
+    pub fn read(memory: &dyn Memory) -> Option<SysTick> {
+        let csr = memory.read_u32(SYST_CSR).ok()?;
+        let counter = |at| memory.read_u32(at).ok().map(|value| value & 0x00ff_ffff);
+        Some(SysTick {
+            enabled: csr & 1 != 0,
+            interrupt: csr & 2 != 0,
+            processor_clock: csr & 4 != 0,
+            reload: counter(SYST_RVR),
+            current: counter(SYST_CVR),
+        })
+    }
+
+    /// Whether it restarted within the last 1/256 of its period: that its exception is not taken
+    /// yet then says nothing.
+    pub fn has_just_fired(&self) -> bool {
+        let elapsed = self.reload.zip(self.current).map(|(reload, now)| reload.checked_sub(now));
+        elapsed.flatten().is_some_and(|elapsed| elapsed < self.reload.unwrap_or(0) / 256)
+    }
+}
+
 /// Everything about exceptions that a dump holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interrupts {
@@ -185,7 +207,7 @@ impl Interrupts {
             let at = found.vector_table.map(|table| table.word(u32::from(exception.number)));
             exception.vector = at.and_then(|at| memory.read_u32(at).ok());
         }
-        found.systick = reader.systick();
+        found.systick = SysTick::read(memory);
         found.missing.extend(reader.missing());
         found.count_priority_bits(baseline);
         found.find_what_blocks(system);
@@ -356,18 +378,6 @@ impl Reader<'_> {
         Some((word >> (index % 4 * 8) & 0xff) as i16)
     }
 
-    fn systick(&self) -> Option<SysTick> {
-        let csr = self.memory.read_u32(SYST_CSR).ok()?;
-        let counter = |at| self.memory.read_u32(at).ok().map(|value| value & 0x00ff_ffff);
-        Some(SysTick {
-            enabled: csr & 1 != 0,
-            interrupt: csr & 2 != 0,
-            processor_clock: csr & 4 != 0,
-            reload: counter(SYST_RVR),
-            current: counter(SYST_CVR),
-        })
-    }
-
     fn missing(&self) -> Vec<&'static str> {
         let all = [
             ("ICSR", ICSR.address),
@@ -408,6 +418,21 @@ mod tests {
 
     fn exception(found: &Interrupts, number: u16) -> &ExceptionState {
         found.exceptions.iter().find(|e| e.number == number).unwrap()
+    }
+
+    #[test]
+    fn system_timer_has_just_fired_only_right_behind_its_reload() {
+        let at = |current| SysTick {
+            enabled: true,
+            interrupt: true,
+            processor_clock: true,
+            reload: Some(247_366),
+            current,
+        };
+        assert!(at(Some(247_358)).has_just_fired());
+        assert!(!at(Some(246_000)).has_just_fired());
+        assert!(!at(Some(247_367)).has_just_fired());
+        assert!(!at(None).has_just_fired());
     }
 
     #[test]
