@@ -1,5 +1,6 @@
 //! `mflt coredump`: captures a coredump from a live target through its GDB server.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,11 +128,15 @@ impl CoredumpArgs {
         let connected = GdbClient::connect(server, Some(cancel));
         let hint = match &connected {
             Ok(_) => None,
-            Err(TargetError::Connect(_)) => Some(
+            Err(TargetError::NobodyListens) => Some(
                 "start the GDB server of the probe (OpenOCD listens on port 3333, J-Link on 2331)",
             ),
-            Err(TargetError::NoAddress) => {
+            Err(TargetError::Connect(_)) => Some("can this machine reach that host and port?"),
+            Err(TargetError::BadPort(_)) => {
                 Some("write it as HOST:PORT, for example localhost:3333")
+            }
+            Err(TargetError::UnknownHost(_)) => {
+                Some("check the name of the host, or write its IP address")
             }
             Err(TargetError::NotAttached) => Some("let the server find the target first"),
             Err(TargetError::DoesNotStop) => Some("the core may sleep or be held in reset"),
@@ -324,6 +329,12 @@ fn cancel_on_interrupt() -> Arc<AtomicBool> {
     // Without a handler, Ctrl-C just ends the program: the capture is lost, nothing else.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            // The capture does not come to its end, where it would let the target run.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: interrupted twice: a target that was stopped to be read stays halted\n\
+                 hint: let it run with the debug probe, or with `mflt coredump --resume`"
+            );
             std::process::exit(130);
         }
     });

@@ -9,9 +9,15 @@ pub enum TargetError {
     /// No connection could be made.
     #[error("cannot connect: {0}")]
     Connect(io::ErrorKind),
-    /// The name of the server's machine is unknown, or the port is missing.
-    #[error("no address is known for it")]
-    NoAddress,
+    /// Nobody listens at that port.
+    #[error("nobody listens there")]
+    NobodyListens,
+    /// The port is missing, or it is no number from 1 to 65535.
+    #[error("`{0}` names no port from 1 to 65535")]
+    BadPort(String),
+    /// The name of the server's machine is unknown.
+    #[error("the host `{0}` is not known")]
+    UnknownHost(String),
     /// The connection failed.
     #[error("the connection failed: {0}")]
     Io(io::ErrorKind),

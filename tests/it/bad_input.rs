@@ -205,13 +205,28 @@ fn server_that_talks_nonsense_is_refused() {
 fn memory_that_cannot_be_read_is_told() {
     let folder = Folder::new();
     let output = coredump(&serve(Fault::ReadsNothing), &folder, &RAM);
-    if output.code == Some(0) {
-        assert!(output.stderr.contains("note: "), "{}", output.stderr);
-        let strict = [&RAM[..], &["--strict"]].concat();
-        let output = coredump(&serve(Fault::ReadsNothing), &folder, &strict);
-        assert_eq!(output.code, Some(3), "{output:?}");
-    } else {
-        error_of(&output, 1);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stderr.contains("note: "), "{}", output.stderr);
+    let strict = [&RAM[..], &["--strict"]].concat();
+    let output = coredump(&serve(Fault::ReadsNothing), &folder, &strict);
+    assert_eq!(output.code, Some(3), "{output:?}");
+}
+
+#[test]
+fn server_that_is_not_reached_is_told_by_what_is_wrong() {
+    let folder = Folder::new();
+    for (server, text, hint) in [
+        ("127.0.0.1", "`127.0.0.1` names no port", "HOST:PORT"),
+        ("127.0.0.1:0", "`127.0.0.1:0` names no port", "HOST:PORT"),
+        ("127.0.0.1:gdb", "`127.0.0.1:gdb` names no port", "HOST:PORT"),
+        ("127.0.0.1:70000", "`127.0.0.1:70000` names no port", "HOST:PORT"),
+        ("no.such.host.invalid:3333", "the host `no.such.host.invalid` is not known", "IP address"),
+        ("127.0.0.1:1", "nobody listens there", "start the GDB server"),
+    ] {
+        let output = coredump(server, &folder, &RAM);
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stderr.contains(text), "{}", output.stderr);
+        assert!(output.stderr.contains("hint: ") && output.stderr.contains(hint), "{output:?}");
     }
 }
 

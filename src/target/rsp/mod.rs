@@ -16,6 +16,7 @@ mod server;
 mod tests;
 mod xml;
 
+use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -62,8 +63,8 @@ impl GdbClient {
     /// Connects to the server at `address` (`host:port`), and stops the target.
     ///
     /// # Errors
-    /// [`TargetError::NoAddress`] and [`TargetError::Connect`] when nobody is there; otherwise
-    /// as [`GdbClient::new`].
+    /// [`TargetError::BadPort`], [`TargetError::UnknownHost`], [`TargetError::NobodyListens`] and
+    /// [`TargetError::Connect`] when nobody is reached; otherwise as [`GdbClient::new`].
     pub fn connect(
         address: &str,
         cancel: Option<Arc<AtomicBool>>,
@@ -71,8 +72,13 @@ impl GdbClient {
         // GDB takes `:3333` for a port of this machine.
         let local = address.strip_prefix(':').map(|port| format!("localhost:{port}"));
         let address = local.as_deref().unwrap_or(address);
-        let addresses = address.to_socket_addrs().map_err(|_| TargetError::NoAddress)?;
-        let mut failed = TargetError::NoAddress;
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        if !port.parse::<u16>().is_ok_and(|port| port != 0) {
+            return Err(TargetError::BadPort(address.to_string()));
+        }
+        let unknown = || TargetError::UnknownHost(host.to_string());
+        let addresses = address.to_socket_addrs().map_err(|_| unknown())?;
+        let mut failed = unknown();
         for address in addresses {
             match TcpStream::connect_timeout(&address, CONNECT) {
                 Ok(stream) => {
@@ -81,6 +87,9 @@ impl GdbClient {
                     stream.set_read_timeout(Some(SLICE)).map_err(io)?;
                     stream.set_write_timeout(Some(READ)).map_err(io)?;
                     return GdbClient::new(Box::new(stream), cancel);
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    failed = TargetError::NobodyListens;
                 }
                 Err(error) => failed = TargetError::Connect(error.kind()),
             }
