@@ -118,13 +118,16 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     if bare.is_some() {
         notes.add(Severity::Info, "no_rtos", "no RTOS: one stack");
     }
+    let reason = core.fatal_reason(&contexts, &environment);
+    let code = reason.and_then(|(_, code)| Some((core.kernel?.fatal_name(code?)?, code?)));
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
         crashed,
         kernel: core.state.as_ref().or(bare.as_ref()),
         handler: fault_handler(&contexts),
-        reason: core.fatal_reason(&contexts, &environment),
+        reason: reason.map(|(reason, _)| reason),
+        code,
         told: snapshot.reason_code,
         after_svc: start.after_svc,
         heaps: &heaps,
@@ -246,7 +249,7 @@ impl<'a, 'd> Core<'a, 'd> {
         let raised = self.system.active_exception() == Some(SVCALL)
             || matches!(
                 self.told(),
-                Some(FatalReason::Oops | FatalReason::Panic | FatalReason::StackCheck)
+                Some((FatalReason::Oops | FatalReason::Panic | FatalReason::StackCheck, _))
             );
         let before = registers.pc().and_then(|pc| Address(pc).checked_sub(2));
         let is_svc = |at: Address| self.memory.read_u16(at).is_ok_and(|code| code >> 8 == 0xdf);
@@ -254,9 +257,9 @@ impl<'a, 'd> Core<'a, 'd> {
     }
 
     /// What the kernel's error code in the dump means.
-    fn told(&self) -> Option<FatalReason> {
+    fn told(&self) -> Option<(FatalReason, Option<u32>)> {
         match self.snapshot.reason_code {
-            Some(ReasonCode::Kernel(code)) => Some(self.kernel?.fatal_reason(code)),
+            Some(ReasonCode::Kernel(code)) => Some((self.kernel?.fatal_reason(code), Some(code))),
             _ => None,
         }
     }
@@ -265,7 +268,7 @@ impl<'a, 'd> Core<'a, 'd> {
         &self,
         contexts: &[Context],
         environment: &Environment<'_, '_>,
-    ) -> Option<FatalReason> {
+    ) -> Option<(FatalReason, Option<u32>)> {
         self.told().or_else(|| cause::fatal_reason(self.kernel?, contexts, environment))
     }
 

@@ -210,6 +210,11 @@ pub trait Kernel: Sync {
     fn fatal_reason(&self, _code: u32) -> FatalReason {
         FatalReason::Exception
     }
+
+    /// What its source calls a fatal error code.
+    fn fatal_name(&self, _code: u32) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Every kernel that is known.

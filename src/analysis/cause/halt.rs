@@ -1,6 +1,7 @@
 //! Targets that did not crash: a debugger stopped them. Says what runs and what waits for what.
 
 use super::{Context, Finding, Scene};
+use crate::analysis::faulting::is_endless;
 use crate::analysis::waits;
 use crate::arch::cortex_m::exception::Code as _;
 use crate::arch::cortex_m::interrupts::SysTick;
@@ -29,6 +30,7 @@ pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
     let found = deadlock(scene, &halted)
         .or_else(|| ran_off(scene, context, &runner))
         .or_else(|| locked(scene, context, &halted))
+        .or_else(|| spins(scene, context, &halted))
         .unwrap_or_else(|| {
             let text = format!("Nothing faulted: {halted}");
             Finding::new(Category::DebuggerHalted, Confidence::Likely, text)
@@ -93,6 +95,26 @@ fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Find
         found = found.because(format!("{} is 0x{value:x}", register.name().to_uppercase()));
     }
     Some(found.titled("Interrupts Locked"))
+}
+
+/// A thread that never gives the CPU away while others could run. Interrupts still come, and what
+/// they wake may run: it need not be wrong.
+fn spins(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
+    let frame = context.frames.first()?;
+    let others =
+        |thread: &&Thread| !thread.current && thread.state == State::Ready && !is_idle(thread);
+    let runs = scene.current_thread().is_some_and(|thread| !is_idle(thread));
+    if context.exception != 0 || !runs || !scene.threads().iter().any(|thread| others(&thread)) {
+        return None;
+    }
+    let pc = frame.pc.address();
+    if !is_endless(pc, scene.environment) {
+        return None;
+    }
+    let text = format!("Possible hang: {halted}, in a loop that has no way out");
+    let found = Finding::new(Category::DebuggerHalted, Confidence::Possible, text);
+    let evidence = format!("no instruction that can follow {pc} leaves its loop, calls or waits");
+    Some(found.because(evidence).titled("Endless Loop"))
 }
 
 /// The thread that a kernel runs when no other can: it sleeps with interrupts locked.

@@ -5,6 +5,7 @@
 //! come before those that only read what hardware says about the symptom.
 
 mod access;
+mod claim;
 mod halt;
 mod heap;
 mod jump;
@@ -43,6 +44,8 @@ pub(super) struct Scene<'a, 'd> {
     pub(super) handler: Option<usize>,
     /// Why the kernel says it gave up.
     pub(super) reason: Option<FatalReason>,
+    /// Its fatal error code, as its source calls it and as a number.
+    pub(super) code: Option<(&'static str, u32)>,
     /// What the dump itself gives as the reason.
     pub(super) told: Option<ReasonCode>,
     /// Whether an SVC that the dump no longer shows raised the crash.
@@ -75,27 +78,27 @@ impl Finding {
     }
 }
 
-/// The kernel's own error code, from the arguments of the functions it was handed to.
+/// What the kernel's own error code means, and the code itself, from the arguments of the functions it was handed to.
 pub(super) fn fatal_reason(
     kernel: &dyn Kernel,
     contexts: &[Context],
     environment: &Environment<'_, '_>,
-) -> Option<FatalReason> {
+) -> Option<(FatalReason, Option<u32>)> {
     for context in contexts {
         for (index, frame) in context.frames.iter().enumerate() {
             let callers = context.frames.get(index..)?;
             let Some(symbols) = environment.symbols.at(frame.pc.lookup()) else { continue };
             for source in symbols.frames_at(frame.pc) {
                 let meant = source.function.and_then(|name| kernel.fatal_function(name));
-                if meant.is_some() {
-                    return meant;
+                if let Some(meant) = meant {
+                    return Some((meant, None));
                 }
                 let carries = |name| kernel.reason_carriers().contains(&name);
                 if source.function.is_some_and(carries) {
                     let state = FrameState::new(environment, callers)?;
                     let code = variables::argument(symbols, &source, &state, "reason");
                     if let Some(code) = code.and_then(|code| u32::try_from(code).ok()) {
-                        return Some(kernel.fatal_reason(code));
+                        return Some((kernel.fatal_reason(code), Some(code)));
                     }
                 }
             }
@@ -120,7 +123,9 @@ pub(super) fn explain(scene: &Scene<'_, '_>) -> Finding {
     ];
     let found = rules.iter().find_map(|rule| rule(scene));
     let found = found.or_else(|| status::origin_lost(scene)).unwrap_or_else(|| halt::halted(scene));
-    suspicions(scene).into_iter().fold(found, Finding::because)
+    let code =
+        scene.code.map(|(name, code)| format!("the kernel's fatal error is {name} ({code})"));
+    code.into_iter().chain(suspicions(scene)).fold(found, Finding::because)
 }
 
 /// What is wrong besides, and may be where the cause comes from.

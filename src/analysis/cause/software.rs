@@ -15,15 +15,13 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let called = |is: fn(&str) -> bool| functions.iter().map(|f| &f.function).find(|f| is(f));
     let at = scene.at(context);
     let whereabouts = scene.whereabouts();
+    let claim = scene.claim(context).unwrap_or_default();
     if let Some(function) = called(is_assert) {
-        return Some(
-            Finding::new(
-                Category::Assert,
-                Confidence::Certain,
-                format!("Assertion failed{at}{whereabouts}"),
-            )
-            .because(format!("{function} is in the backtrace")),
-        );
+        let condition = claim.condition.map_or(String::new(), |text| format!(": `{text}`"));
+        let text = format!("Assertion failed{at}{whereabouts}{condition}");
+        let found = Finding::new(Category::Assert, Confidence::Certain, text)
+            .because(format!("{function} is in the backtrace"));
+        return Some(claim.lines.into_iter().fold(found, Finding::because));
     }
     if scene.reason == Some(FatalReason::SpuriousInterrupt) {
         let text = format!("An interrupt without a handler was taken{whereabouts}");
@@ -41,7 +39,8 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let oops = scene.reason == Some(FatalReason::Oops);
     let what = if oops { "raised a kernel oops" } else { "stopped itself with a panic" };
     let text = format!("The firmware {what}{at}{whereabouts}");
-    let mut found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
+    let found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
+    let mut found = claim.lines.into_iter().fold(found, Finding::because);
     if let Some(full) = heap::full(scene) {
         found = found.because(full).titled("Out of Memory");
     }

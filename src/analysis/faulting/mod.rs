@@ -1,8 +1,10 @@
 //! The instruction at a crash: what it accessed, through which register, and what that register is
 //! in the source.
 
+mod call;
 mod naming;
 
+pub(super) use call::{Call, is_endless};
 use naming::Namer;
 
 use super::unwind::{Environment, UnwoundFrame};

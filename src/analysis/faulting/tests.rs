@@ -57,3 +57,12 @@ fn element_of_a_global_is_named_by_its_address() {
         check(board, "mpu", "(`g_calibration_table[2]`)");
     }
 }
+
+#[test]
+fn assertion_is_told_with_its_condition_its_message_and_its_place() {
+    for board in BOARDS {
+        check(board, "assert", "(sensor.c:144) in thread sensor: `seed < limit`");
+        check(board, "assert", "message: sample 80 of accel0 out of range");
+        check(board, "assert", "assert_post_action was given src/sensor.c:144");
+    }
+}

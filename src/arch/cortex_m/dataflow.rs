@@ -105,6 +105,18 @@ struct Step {
 enum Written {
     By(Source),
     Copy(u8),
+    /// LDRD: `second` is loaded from behind the other.
+    Pair {
+        base: u8,
+        offset: u32,
+        second: u8,
+    },
+}
+
+/// The last instruction that wrote a register.
+enum LastWrite {
+    Copy { at: Address, from: u8 },
+    By(Origin),
 }
 
 /// The instructions of one function.
@@ -156,8 +168,14 @@ impl Body {
                 }
                 Flow::Table { wide } => body.add_table(memory, next, wide, range, is_code)?,
                 Flow::Loop => return None,
-                // Behind a call stands a table only for the helpers that branch by it.
-                Flow::Call(_) if range.contains(next) && !is_code(next) => return None,
+                // Behind a call that returns stands a table only for the helpers that branch by it.
+                Flow::Call(target)
+                    if range.contains(next)
+                        && !is_code(next)
+                        && target.is_none_or(|target| reads_return_address(memory, target)) =>
+                {
+                    return None;
+                }
                 _ => {}
             }
             body.steps.push(step);
@@ -192,35 +210,49 @@ impl Body {
     /// What gave `register` the value that the instruction at `at` finds in it; copies between
     /// registers are followed. `None` when it cannot be told.
     pub fn origin(&self, at: Address, register: u8) -> Option<Origin> {
-        let mut wanted = register;
+        let mut budget = MOST_STEPS;
+        let (mut here, mut wanted) = (at, register);
+        loop {
+            match self.last_write(here, wanted, &mut budget)? {
+                LastWrite::Copy { at, from } => (here, wanted) = (at, from),
+                LastWrite::By(origin) => return Some(origin),
+            }
+        }
+    }
+
+    /// The copy between registers that gave `register` the value that the instruction at `at` finds
+    /// in it: where it stands, and the other register.
+    pub fn copy(&self, at: Address, register: u8) -> Option<(Address, u8)> {
+        match self.last_write(at, register, &mut { MOST_STEPS })? {
+            LastWrite::Copy { at, from } => Some((at, from)),
+            LastWrite::By(_) => None,
+        }
+    }
+
+    fn last_write(&self, at: Address, wanted: u8, budget: &mut usize) -> Option<LastWrite> {
         let mut here = at;
         let mut index = self.index_of(at)?;
-        for _ in 0..MOST_STEPS {
+        loop {
+            *budget = budget.checked_sub(1)?;
             // Somebody may jump here with another value.
             if self.targets.contains(&here) {
                 return None;
             }
             let Some(step) = index.checked_sub(1).and_then(|before| self.steps.get(before)) else {
-                let source = Source::Entry;
-                return (here == self.start).then_some(Origin {
-                    at: here,
-                    register: wanted,
-                    source,
-                });
+                let entry = Origin { at: here, register: wanted, source: Source::Entry };
+                return (here == self.start).then_some(LastWrite::By(entry));
             };
             if step.at.checked_add(step.length) != Some(here) {
                 return None;
             }
             index -= 1;
             here = step.at;
+            let by = |source| LastWrite::By(Origin { at: here, register: wanted, source });
             match step.flow {
                 Flow::Next | Flow::Branch(_) => {}
                 Flow::Jump(_) | Flow::Leave if step.conditional => {}
                 Flow::Call(target) => match wanted {
-                    0 if !step.conditional => {
-                        let source = Source::Returned(target);
-                        return Some(Origin { at: here, register: 0, source });
-                    }
+                    0 if !step.conditional => return Some(by(Source::Returned(target))),
                     // AAPCS32 6.1.1: a call may change these, and keeps the others.
                     0..=3 | 12 | LR => return None,
                     _ => {}
@@ -230,13 +262,102 @@ impl Body {
             if step.writes >> wanted & 1 == 0 {
                 continue;
             }
-            match step.source {
-                _ if step.conditional => return None,
-                Written::Copy(from) => wanted = from,
-                Written::By(source) => return Some(Origin { at: here, register: wanted, source }),
+            return match step.source {
+                _ if step.conditional => None,
+                Written::Copy(from) => Some(LastWrite::Copy { at: here, from }),
+                Written::By(source) => Some(by(source)),
+                Written::Pair { base, offset, second } => {
+                    let behind = if wanted == second { 4 } else { 0 };
+                    Some(by(Source::Load { base, offset: offset.wrapping_add(behind), size: 4 }))
+                }
+            };
+        }
+    }
+
+    /// The calls that straight code makes before it comes to `at`, the last one first: where, and
+    /// what is called if the instruction says so.
+    pub fn calls_before(&self, at: Address) -> Vec<(Address, Option<Address>)> {
+        let mut calls = Vec::new();
+        let Some(index) = self.index_of(at) else { return calls };
+        let mut here = at;
+        for step in self.steps.get(..index).unwrap_or(&[]).iter().rev().take(MOST_STEPS) {
+            if self.targets.contains(&here) || step.at.checked_add(step.length) != Some(here) {
+                break;
+            }
+            match step.flow {
+                Flow::Next | Flow::Branch(_) => {}
+                Flow::Call(target) => calls.push((step.at, target)),
+                Flow::Jump(_) | Flow::Leave if step.conditional => {}
+                Flow::Jump(_) | Flow::Table { .. } | Flow::Leave | Flow::Loop => break,
+            }
+            here = step.at;
+        }
+        calls
+    }
+
+    /// Whether the instruction at `at` is a call, or a jump out of the function in place of one.
+    pub fn calls(&self, at: Address) -> bool {
+        let Some(step) = self.index_of(at).and_then(|index| self.steps.get(index)) else {
+            return false;
+        };
+        let end = self.steps.last().map_or(self.start, |step| step.at);
+        match step.flow {
+            Flow::Call(_) => true,
+            Flow::Jump(target) => target < self.start || target > end,
+            _ => false,
+        }
+    }
+
+    /// Whether the instruction at `at` stands in a loop that has no way out: no return, no call, and
+    /// nothing that waits for an interrupt.
+    pub fn is_endless(&self, memory: &dyn Memory, at: Address) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![at];
+        while let Some(at) = open.pop() {
+            if !seen.insert(at) {
+                continue;
+            }
+            let Some(step) = self.index_of(at).and_then(|index| self.steps.get(index)) else {
+                return false;
+            };
+            // WFE and WFI, BKPT, SVC
+            let waits = |code| matches!(code, 0xbf20 | 0xbf30 | 0xbe00..=0xbeff | 0xdf00..=0xdfff);
+            if memory.read_u16(at).is_ok_and(waits) {
+                return false;
+            }
+            let next = at.checked_add(step.length);
+            match step.flow {
+                Flow::Next => open.extend(next),
+                Flow::Branch(target) => open.extend(next.into_iter().chain([target])),
+                Flow::Jump(target) if step.conditional => {
+                    open.extend(next.into_iter().chain([target]));
+                }
+                Flow::Jump(target) => open.push(target),
+                Flow::Call(_) | Flow::Leave | Flow::Loop | Flow::Table { .. } => return false,
             }
         }
-        None
+        true
+    }
+
+    /// Whether the function pushes `register`, or changes it without: one that does not return need
+    /// not keep what belongs to its caller. `None` when it does neither.
+    pub fn pushes(&self, memory: &dyn Memory, register: u8) -> Option<bool> {
+        let pushes = |step: &Step| match memory.read_u16(step.at) {
+            Ok(0xe92d) => step
+                .at
+                .checked_add(2)
+                .and_then(|at| memory.read_u16(at).ok())
+                .is_some_and(|list| list >> register & 1 == 1),
+            // PUSH without LR; STM, by which handlers of Armv6-M keep what PUSH cannot
+            Ok(code @ (0xb400..=0xb4ff | 0xc000..=0xc7ff)) => (code & 0xff) >> register & 1 == 1,
+            Ok(code @ 0xb500..=0xb5ff) => (code & 0xff | bit(LR)) >> register & 1 == 1,
+            _ => false,
+        };
+        // What an SVC changes, the kernel does.
+        let svc = |step: &Step| memory.read_u16(step.at).is_ok_and(|code| code >> 8 == 0xdf);
+        let writes = |step: &Step| step.writes >> register & 1 == 1 && !svc(step);
+        let pushed = self.steps.iter().any(pushes);
+        (pushed || self.steps.iter().any(writes)).then_some(pushed)
     }
 
     /// Whether `register` holds at `to` what it held before the instruction at `from`, for two
@@ -257,6 +378,15 @@ impl Body {
     fn index_of(&self, at: Address) -> Option<usize> {
         self.steps.binary_search_by_key(&at, |step| step.at).ok()
     }
+}
+
+/// Whether the function at `target` begins by a look at where it was called from: MOV Rd, LR.
+fn reads_return_address(memory: &dyn Memory, target: Address) -> bool {
+    let start = target.without_thumb_bit();
+    [0, 2, 4].into_iter().any(|offset| {
+        let code = start.checked_add(offset).and_then(|at| memory.read_u16(at).ok());
+        code.is_none_or(|code| code & 0xff78 == 0x4670)
+    })
 }
 
 fn bit(register: u8) -> u16 {
@@ -410,7 +540,14 @@ fn wide(memory: &dyn Memory, at: Address, first: u16, second: u16) -> Step {
         // LDRD, STRD with P or W
         0xe860..=0xe87f | 0xe8e0..=0xe8ff | 0xe940..=0xe97f | 0xe9c0..=0xe9ff => {
             let loaded = if first & 0x10 != 0 { bit(top) | bit(middle) } else { 0 };
-            computed(loaded | written_back)
+            let step = computed(loaded | written_back);
+            // Without P the address is the base alone.
+            if loaded == 0 || base == PC || first & 0x0100 == 0 {
+                return step;
+            }
+            let number = u32::from(second & 0xff) * 4;
+            let offset = if first & 0x80 != 0 { number } else { number.wrapping_neg() };
+            Step { source: Written::Pair { base, offset, second: middle }, ..step }
         }
         // Exclusive and acquire-release accesses
         0xe840..=0xe85f | 0xe8c0..=0xe8df => {
@@ -560,86 +697,4 @@ fn single(memory: &dyn Memory, at: Address, first: u16, second: u16) -> Step {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::snapshot::MemoryImage;
-
-    const START: u32 = 0x100;
-
-    fn body(code: &[u16]) -> Body {
-        let mut memory = MemoryImage::default();
-        let bytes: Vec<u8> = code.iter().flat_map(|half| half.to_le_bytes()).collect();
-        let range = AddressRange::new(Address(START), bytes.len() as u64).unwrap();
-        memory.insert(Address(START), bytes).unwrap();
-        Body::decode(&memory, range, &|_| true).unwrap()
-    }
-
-    /// The origin of `register` at the last instruction, which is `code`'s last `length` halfwords.
-    fn origin(code: &[u16], length: usize, register: u8) -> Option<Source> {
-        let at = Address(START + 2 * (code.len() - length) as u32);
-        body(code).origin(at, register).map(|origin| origin.source)
-    }
-
-    // Encodings by arm-none-eabi-as.
-    #[test]
-    fn value_is_followed_through_copies_and_calls_to_its_load() {
-        let load = Source::Load { base: 4, offset: 12, size: 4 };
-        // ldr r3, [r4, #12]; mov r5, r3; bl; ldr r0, [r5]
-        assert_eq!(origin(&[0x68e3, 0x461d, 0xf7ff, 0xfffe, 0x6828], 1, 5), Some(load));
-        // ldr.w r3, [r4, #12]; ldr r0, [r3]
-        assert_eq!(origin(&[0xf8d4, 0x300c, 0x6818], 1, 3), Some(load));
-        // bl; ldr r0, [r0]
-        let target = Some(Address(START));
-        assert_eq!(origin(&[0xf7ff, 0xfffe, 0x6800], 1, 0), Some(Source::Returned(target)));
-        assert_eq!(origin(&[0xf7ff, 0xfffe, 0x6818], 1, 3), None, "a call loses r3");
-        assert_eq!(origin(&[0xb510, 0x6803], 1, 0), Some(Source::Entry));
-    }
-
-    #[test]
-    fn value_behind_a_label_or_a_condition_is_not_told() {
-        // movs r3, #0; 1: ldr r0, [r3]; b 1b
-        let looped = body(&[0x2300, 0x6818, 0xe7fd]);
-        assert_eq!(looped.origin(Address(START + 2), 3), None);
-        // movs r3, #0; ldr r0, [r3]
-        assert_eq!(origin(&[0x2300, 0x6818], 1, 3), Some(Source::Constant(0)));
-        // it eq; moveq r3, #0; ldr r0, [r3]
-        assert_eq!(origin(&[0xbf08, 0x2300, 0x6818], 1, 3), None);
-        // movs r3, #0; b .; ldr r0, [r3]
-        assert_eq!(origin(&[0x2300, 0xe7fe, 0x6818], 1, 3), None);
-    }
-
-    #[test]
-    fn sources_have_the_right_fields() {
-        let cases: [(&[u16], u8, Source); 10] = [
-            (&[0xf240, 0x1334], 3, Source::Constant(0x134)), // movw r3, #0x134
-            (&[0xf04f, 0x33ff], 3, Source::Constant(u32::MAX)), // mov.w r3, #-1
-            (&[0xf06f, 0x0304], 3, Source::Constant(!4)),    // mvn.w r3, #4
-            (&[0xf1a4, 0x0308], 3, Source::Sum { from: 4, amount: 8u32.wrapping_neg() }),
-            (&[0xf204, 0x130c], 3, Source::Sum { from: 4, amount: 0x10c }), // addw r3, r4, #0x10c
-            (&[0xab02], 3, Source::Sum { from: SP, amount: 8 }),            // add r3, sp, #8
-            (&[0x1f23], 3, Source::Sum { from: 4, amount: 4u32.wrapping_neg() }), // subs r3, r4, #4
-            (&[0xf854, 0x3c08], 3, Source::Load { base: 4, offset: 8u32.wrapping_neg(), size: 4 }),
-            (&[0xf854, 0x3025], 3, Source::Indexed { base: 4, index: 5, shift: 2, size: 4 }),
-            (&[0x5d63], 3, Source::Indexed { base: 4, index: 5, shift: 0, size: 1 }),
-        ];
-        for (code, register, expected) in cases {
-            let all: Vec<u16> = code.iter().copied().chain([0x6818]).collect();
-            assert_eq!(origin(&all, 1, register), Some(expected), "{code:04x?}");
-        }
-    }
-
-    #[test]
-    fn every_halfword_decodes_without_harm() {
-        for first in 0..=u16::MAX {
-            for second in [0, 0x7fff, 0x8fff, 0xffff, 0xf0f0, 0x0d04] {
-                let mut memory = MemoryImage::default();
-                let halves = [first, second, 0xbf00];
-                let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-                memory.insert(Address(0xffff_fff0), bytes).unwrap();
-                let range = AddressRange::new(Address(0xffff_fff0), 6).unwrap();
-                let body = Body::decode(&memory, range, &|_| true);
-                body.and_then(|body| body.origin(Address(0xffff_fff4), 3));
-            }
-        }
-    }
-}
+mod tests;

@@ -127,6 +127,10 @@ impl Kernel for Zephyr {
         reason::CARRIERS
     }
 
+    fn fatal_name(&self, code: u32) -> Option<&'static str> {
+        reason::name(code)
+    }
+
     fn fatal_reason(&self, code: u32) -> FatalReason {
         reason::meaning(code)
     }

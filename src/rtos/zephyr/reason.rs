@@ -28,9 +28,44 @@ const STATUS_BITS: [(u32, &str); 18] = [
     (36, "UNDEFINSTR"),
 ];
 
+/// What the source calls the codes of `enum k_fatal_error_reason` and `k_fatal_error_reason_arch`.
+const NAMES: [(u32, &str); 26] = [
+    (0, "K_ERR_CPU_EXCEPTION"),
+    (1, "K_ERR_SPURIOUS_IRQ"),
+    (2, "K_ERR_STACK_CHK_FAIL"),
+    (3, "K_ERR_KERNEL_OOPS"),
+    (4, "K_ERR_KERNEL_PANIC"),
+    (16, "K_ERR_ARM_MEM_GENERIC"),
+    (17, "K_ERR_ARM_MEM_STACKING"),
+    (18, "K_ERR_ARM_MEM_UNSTACKING"),
+    (19, "K_ERR_ARM_MEM_DATA_ACCESS"),
+    (20, "K_ERR_ARM_MEM_INSTRUCTION_ACCESS"),
+    (21, "K_ERR_ARM_MEM_FP_LAZY_STATE_PRESERVATION"),
+    (22, "K_ERR_ARM_BUS_GENERIC"),
+    (23, "K_ERR_ARM_BUS_STACKING"),
+    (24, "K_ERR_ARM_BUS_UNSTACKING"),
+    (25, "K_ERR_ARM_BUS_PRECISE_DATA_BUS"),
+    (26, "K_ERR_ARM_BUS_IMPRECISE_DATA_BUS"),
+    (27, "K_ERR_ARM_BUS_INSTRUCTION_BUS"),
+    (28, "K_ERR_ARM_BUS_FP_LAZY_STATE_PRESERVATION"),
+    (29, "K_ERR_ARM_USAGE_GENERIC"),
+    (30, "K_ERR_ARM_USAGE_DIV_0"),
+    (31, "K_ERR_ARM_USAGE_UNALIGNED_ACCESS"),
+    (32, "K_ERR_ARM_USAGE_STACK_OVERFLOW"),
+    (33, "K_ERR_ARM_USAGE_NO_COPROCESSOR"),
+    (34, "K_ERR_ARM_USAGE_ILLEGAL_EXC_RETURN"),
+    (35, "K_ERR_ARM_USAGE_ILLEGAL_EPSR"),
+    (36, "K_ERR_ARM_USAGE_UNDEFINED_INSTRUCTION"),
+];
+
 /// Functions that are handed the code, in an argument called `reason`.
 pub(super) const CARRIERS: &[&str] =
     &["z_arm_fatal_error", "z_fatal_error", "k_sys_fatal_error_handler", "arch_system_halt"];
+
+/// What the source calls `code`.
+pub(super) fn name(code: u32) -> Option<&'static str> {
+    NAMES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+}
 
 /// The meaning of `code`.
 pub(super) fn meaning(code: u32) -> FatalReason {
@@ -50,6 +85,19 @@ pub(super) fn meaning(code: u32) -> FatalReason {
 mod tests {
     use super::*;
     use crate::arch::cortex_m::fault::FAULT_BITS;
+
+    #[test]
+    fn every_code_has_a_name_and_every_name_a_meaning() {
+        for (code, _) in STATUS_BITS {
+            assert!(name(code).is_some(), "{code}");
+        }
+        for (code, text) in NAMES {
+            assert_eq!(name(code), Some(text));
+            let bare = text.contains("GENERIC") || code == 0;
+            assert_eq!(meaning(code) == FatalReason::Exception, bare, "{text}");
+        }
+        assert_eq!(name(5), None);
+    }
 
     #[test]
     fn every_code_names_a_bit_of_cfsr() {
