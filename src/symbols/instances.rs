@@ -3,7 +3,7 @@
 use super::file::SymbolFile;
 use super::objects::Object;
 use super::types::{TypeKind, TypeRef};
-use crate::base::Address;
+use crate::base::{Address, FastMap};
 
 /// Structures and arrays within each other that are looked into.
 const MAX_DEPTH: usize = 4;
@@ -15,10 +15,19 @@ impl SymbolFile<'_> {
     /// at most `limit`, by address. Pointers are not followed, and within an object that was found
     /// no other is looked for.
     pub fn objects_of_types(&self, type_names: &[&str], limit: usize) -> Vec<Object> {
-        let (steps, found, path) = (MAX_STEPS, Vec::new(), Vec::new());
-        let mut search = Search { symbols: self, type_names, limit, steps, found, path };
+        let mut search = Search {
+            symbols: self,
+            type_names,
+            limit,
+            steps: MAX_STEPS,
+            found: Vec::new(),
+            path: Vec::new(),
+            holders: FastMap::default(),
+        };
         for variable in self.variables_by_address() {
-            search.look_into(variable, variable.ty, variable.address, MAX_DEPTH);
+            if search.may_hold(variable.ty, MAX_DEPTH) {
+                search.look_into(variable, variable.ty, variable.address, MAX_DEPTH);
+            }
         }
         search.found
     }
@@ -38,6 +47,9 @@ struct Search<'a, 'd> {
     found: Vec<Object>,
     /// The way from the variable to where the search is.
     path: Vec<Step<'d>>,
+    /// Whether a type, looked into so deep, can hold what is searched: most cannot, and a large
+    /// array of them is passed over.
+    holders: FastMap<(TypeRef, usize), bool>,
 }
 
 impl Search<'_, '_> {
@@ -64,8 +76,7 @@ impl Search<'_, '_> {
         if info.kind == TypeKind::Array {
             let count = info.dimensions.iter().try_fold(1_u64, |n, d| n.checked_mul((*d)?))?;
             let size = self.symbols.type_size(info.target).filter(|size| *size > 0)?;
-            // Numbers and characters hold nothing: one look tells.
-            if !self.may_hold(info.target) {
+            if !self.may_hold(info.target, depth) {
                 return None;
             }
             for index in 0..count {
@@ -80,7 +91,7 @@ impl Search<'_, '_> {
         }
         for member in &info.members {
             let offset = u32::try_from(member.bit_offset.checked_div(8)?).ok()?;
-            if self.may_hold(member.ty) {
+            if self.may_hold(member.ty, depth) {
                 let part = address.checked_add(offset)?;
                 let step = member.name.map(Step::Member);
                 let named = step.is_some();
@@ -94,9 +105,24 @@ impl Search<'_, '_> {
         Some(())
     }
 
-    fn may_hold(&self, ty: TypeRef) -> bool {
-        let info = self.symbols.type_info(self.symbols.strip_type(ty));
-        info.kind.has_members() || info.kind == TypeKind::Array
+    /// Whether an object of `ty` is or has a part that is searched, at most `depth` levels down.
+    fn may_hold(&mut self, ty: TypeRef, depth: usize) -> bool {
+        let ty = self.symbols.strip_type(ty);
+        if let Some(known) = self.holders.get(&(ty, depth)) {
+            return *known;
+        }
+        let Some(below) = depth.checked_sub(1) else { return false };
+        let info = self.symbols.type_info(ty);
+        let named = info.name.is_some_and(|name| self.type_names.contains(&name));
+        let holds = match info.kind {
+            TypeKind::Array => self.may_hold(info.target, below),
+            kind if kind.has_members() => {
+                named || info.members.iter().any(|member| self.may_hold(member.ty, below))
+            }
+            _ => false,
+        };
+        self.holders.insert((ty, depth), holds);
+        holds
     }
 
     fn name(&self, variable: &Object) -> String {
