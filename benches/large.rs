@@ -42,10 +42,12 @@ fn main() -> Result<()> {
     let mut out = std::io::stdout().lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let core = root.join(format!("fixtures/cores/{BOARD}-Og-stackoverflow.core"));
+    let build_id = build_id(&root.join(format!("fixtures/elf/{BOARD}-Og.elf")))?;
     for (megabytes, units) in SIZES {
-        let elf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("large-{megabytes}.elf"));
+        let name = format!("large-{megabytes}-{build_id}.elf");
+        let elf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if !elf.exists() {
-            link(root, &elf, units)?;
+            link(root, &elf, units, &build_id)?;
         }
         let mflt = |flags: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_mflt"));
@@ -82,7 +84,7 @@ fn main() -> Result<()> {
 }
 
 /// The fixture's firmware with `units` generated units, under the build ID of the fixture.
-fn link(root: &Path, elf: &Path, units: usize) -> Result<()> {
+fn link(root: &Path, elf: &Path, units: usize, build_id: &str) -> Result<()> {
     let folder = elf.with_extension("d");
     std::fs::create_dir_all(&folder)?;
     let firmware = root.join("fixtures/firmware");
@@ -115,7 +117,6 @@ fn link(root: &Path, elf: &Path, units: usize) -> Result<()> {
         run(gcc().arg("-c").arg(source).arg("-o").arg(&object))?;
         objects.push(object);
     }
-    let build_id = build_id(&root.join(format!("fixtures/elf/{BOARD}-Og.elf")))?;
     run(gcc()
         .args(["-nostdlib", "-Wl,--gc-sections", &format!("-Wl,--build-id=0x{build_id}")])
         .args((0..units).map(|unit| format!("-Wl,-u,work_{unit}_0")))
