@@ -8,38 +8,37 @@
 //! ELF file ─── symbols ──► SymbolFile ─┴─► analysis ─► Report ─► text, JSON
 //! ```
 //!
-//! The modules below are layers, in the order in which they may use each other;
-//! ARCHITECTURE.md says what each may know, and a test enforces it.
+//! The modules are layers: ARCHITECTURE.md says which may use which, and a test enforces it.
 
-pub mod base;
-pub mod snapshot;
-
-pub mod wire;
-
-pub mod report;
-
-pub mod format;
-
-pub mod symbols;
-
-pub mod arch;
-
-pub mod rtos;
-
-#[cfg(feature = "target")]
-pub mod target;
+// Bytes from outside go through every layer: what could panic on them is not written at all.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 pub mod analysis;
-
-pub mod issue;
-
-pub mod diff;
-
+pub mod arch;
+pub mod base;
 #[cfg(feature = "cli")]
-pub mod svd;
-
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+pub mod cli;
+pub mod diff;
+pub mod format;
 #[cfg(feature = "cli")]
 pub mod gdb;
-
+pub mod issue;
+pub mod report;
+pub mod rtos;
+pub mod snapshot;
 #[cfg(feature = "cli")]
-pub mod cli;
+pub mod svd;
+pub mod symbols;
+#[cfg(feature = "target")]
+pub mod target;
+pub mod wire;

@@ -221,19 +221,11 @@ fn literal(at: Address, bytes: &[u8]) -> Option<Address> {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::{Options, analyze};
-    use crate::format;
+    use crate::analysis::tests::report;
     use crate::report::{Instruction, Thread};
-    use crate::symbols::{ElfImage, SymbolFile};
 
     fn crashed(board: &str, case: &str) -> Thread {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-        let elf = std::fs::read(format!("{fixtures}/elf/{board}-Og.elf")).unwrap();
-        let core = std::fs::read(format!("{fixtures}/cores/{board}-Og-{case}.core")).unwrap();
-        let image = ElfImage::parse(&elf).unwrap();
-        let snapshot = format::open(&core).unwrap();
-        let options = Options { globals: false, locals: false, ..Options::default() };
-        let threads = analyze(&snapshot, &[SymbolFile::new(&image)], &options).threads;
+        let threads = report(board, case).threads;
         threads.into_iter().find(|thread| thread.crashed).unwrap()
     }
 

@@ -77,19 +77,11 @@ fn service_routine(state: &ExceptionState, core: &Core<'_, '_>) -> Option<Addres
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::{Options, analyze};
-    use crate::format;
+    use crate::analysis::tests::report;
     use crate::report::Interrupts;
-    use crate::symbols::{ElfImage, SymbolFile};
 
     fn interrupts(board: &str, case: &str) -> Interrupts {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-        let elf = std::fs::read(format!("{fixtures}/elf/{board}-Og.elf")).unwrap();
-        let core = std::fs::read(format!("{fixtures}/cores/{board}-Og-{case}.core")).unwrap();
-        let image = ElfImage::parse(&elf).unwrap();
-        let snapshot = format::open(&core).unwrap();
-        let options = Options { globals: false, locals: false, ..Options::default() };
-        analyze(&snapshot, &[SymbolFile::new(&image)], &options).interrupts.unwrap()
+        report(board, case).interrupts.unwrap()
     }
 
     // Interrupt 20 at priority 0x40 and SysTick every millisecond: fixtures/firmware/src/kernel.c.

@@ -2,23 +2,6 @@
 //!
 //! [`analyze`] never fails on partial input: what could not be found stands in the report's notes.
 //! Refusal happens before, in [`matching`] and where input is opened.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod cause;
 mod describe;
@@ -34,6 +17,8 @@ mod mpu;
 mod objects;
 mod placed;
 mod room;
+#[cfg(test)]
+mod tests;
 mod threads;
 pub mod unwind;
 mod variables;

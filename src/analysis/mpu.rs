@@ -175,25 +175,12 @@ fn spell(region: &Region) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::{Options, analyze};
-    use crate::format;
-    use crate::report::Report;
-    use crate::symbols::{ElfImage, SymbolFile};
-
-    fn report(case: &str) -> Report {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-        let elf = std::fs::read(format!("{fixtures}/elf/mps2-an385-Og.elf")).unwrap();
-        let core = std::fs::read(format!("{fixtures}/cores/mps2-an385-Og-{case}.core")).unwrap();
-        let image = ElfImage::parse(&elf).unwrap();
-        let snapshot = format::open(&core).unwrap();
-        let options = Options { globals: false, locals: false, ..Options::default() };
-        analyze(&snapshot, &[SymbolFile::new(&image)], &options)
-    }
+    use crate::analysis::tests::report;
 
     // Region 7 is the guard below the stack of the running thread: fixtures/firmware/src/mpu.c.
     #[test]
     fn guard_region_that_refused_a_push_is_evidence() {
-        let report = report("stackoverflow");
+        let report = report("mps2-an385", "stackoverflow");
         let start = report.threads[0].stack.as_ref().unwrap().start.0;
         let address = report.fault.as_ref().unwrap().address.unwrap();
         let evidence = format!(
@@ -211,7 +198,7 @@ mod tests {
 
     #[test]
     fn region_that_was_not_captured_is_not_guessed() {
-        let report = report("mpu");
+        let report = report("mps2-an385", "mpu");
         assert!(!report.cause.evidence.iter().any(|text| text.starts_with("MPU region")));
         let explanation = report.mpu.as_ref().unwrap().explanation.as_ref().unwrap();
         assert!(explanation.ends_with("1 of 8 regions are captured"), "{explanation}");

@@ -1,23 +1,6 @@
 //! Addresses, ranges, bounded reading and memory: what every other layer speaks.
 //!
 //! Knows nothing of files, formats, symbols or targets.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod address;
 mod hash;

@@ -19,7 +19,7 @@ use crate::analysis::{Options, analyze};
 use crate::base::hex;
 use crate::format;
 use crate::report::message::{Content, Coredump, Message};
-use crate::report::{Notes, Report, SCHEMA, Severity, render_message};
+use crate::report::{Notes, Report, Severity, render_message};
 use crate::symbols::{ElfImage, SymbolFile};
 use crate::wire::{self, CompactLog, Decoder, Found, MessageKind, PrintedLog, Received};
 
@@ -228,7 +228,7 @@ impl Printer<'_, '_> {
         Ok(Message {
             project_key: message.project_key.clone(),
             notes: notes.into_vec(),
-            ..blank(chunk, Content::Coredump(coredump))
+            ..Message::new(chunk, Content::Coredump(coredump))
         })
     }
 
@@ -282,20 +282,8 @@ impl Printer<'_, '_> {
     }
 }
 
-fn blank(chunk: usize, content: Content) -> Message {
-    Message {
-        schema: SCHEMA,
-        chunk,
-        captured_at: None,
-        project_key: None,
-        device: None,
-        content,
-        notes: Vec::new(),
-    }
-}
-
 fn problem(chunk: usize, code: &str, text: String) -> Message {
     let mut notes = Notes::default();
     notes.add(Severity::Warning, code, text);
-    Message { notes: notes.into_vec(), ..blank(chunk, Content::Problem) }
+    Message { notes: notes.into_vec(), ..Message::new(chunk, Content::Problem) }
 }

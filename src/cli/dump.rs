@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::WithHint;
 use super::elf::{self, reading};
 use super::numbers::parse_number;
+use super::{WithHint, hinted};
 use crate::analysis::matching::{self, Match};
 use crate::base::Address;
 use crate::format::{self, FormatError};
@@ -71,7 +71,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Snapshot> {
         let error = anyhow::Error::new(error);
         if is_program && ElfImage::parse(bytes).is_ok() {
             let hint = "this is a program, not a core: pass it with --elf, and the dump first";
-            return Err::<(), _>(error).hint(hint).unwrap_err();
+            return hinted(error, hint);
         }
         error
     })

@@ -99,8 +99,13 @@ pub trait WithHint<T> {
 
 impl<T, E: Into<anyhow::Error>> WithHint<T> for Result<T, E> {
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|error| error.into().context(Hint(hint.into())))
+        self.map_err(|error| hinted(error, hint))
     }
+}
+
+/// `error` with what the user can do about it, in one line.
+pub(super) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    error.into().context(Hint(hint.into()))
 }
 
 /// `error: …` with all causes in one line, and `hint: …` where a remedy is known.

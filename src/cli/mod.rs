@@ -27,6 +27,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::report::Style;
+use exit::hinted;
 pub use exit::{Exit, Usage, WithHint};
 
 /// Find out why a microcontroller crashed: capture, decode and explain coredumps offline.

@@ -4,17 +4,6 @@
 //! before use, memory is bounded by the size of the input, and a file that was cut short yields
 //! what it still holds with a remark. No I/O, no symbols, no clock.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
-
 mod chunks;
 pub mod coredump;
 mod coverage;

@@ -4,23 +4,6 @@
 //! registers are those of our ELF core: the crashed context first, with the registers that it had
 //! before the exception. Nothing can be written and nothing runs. Does no I/O but through the
 //! connection that it is handed.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod description;
 mod memory_map;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Device, Hex32, Note, Report};
+use super::{Device, Hex32, Note, Report, SCHEMA};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +22,21 @@ pub struct Message {
     pub content: Content,
     /// What could not be read or is doubtful.
     pub notes: Vec<Note>,
+}
+
+impl Message {
+    /// The message of chunk `chunk` of which nothing but its content is known.
+    pub fn new(chunk: usize, content: Content) -> Message {
+        Message {
+            schema: SCHEMA,
+            chunk,
+            captured_at: None,
+            project_key: None,
+            device: None,
+            content,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What a message holds: `kind` in JSON.

@@ -3,23 +3,6 @@
 //! The names of the fields are a contract (`docs/report-schema.md`): fields are only added,
 //! any may be null, enumerations are open. Addresses and register values are strings of ten
 //! characters, `"0x2000a298"`. This and `api` are the only types that are serialised.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod difference;
 mod heap;

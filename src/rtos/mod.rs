@@ -1,22 +1,5 @@
 //! Kernels: which threads there are, in which state, where their registers are saved, what is on
 //! their heaps. One folder a kernel, each behind [`Kernel`].
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod freertos;
 mod heap;

@@ -2,23 +2,6 @@
 //!
 //! A [`Snapshot`] knows no files, no sockets and no DWARF. Formats and targets make it,
 //! the analysis reads it.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod image;
 pub mod reboot_reason;

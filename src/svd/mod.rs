@@ -3,23 +3,6 @@
 //! Source: the CMSIS-SVD specification 1.3.9. Read straight from the XML tree, and only what lies in
 //! captured memory is looked at: a file whose arrays and references expand without end costs no more
 //! than half a million looks.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod array;
 mod field;

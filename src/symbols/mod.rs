@@ -3,23 +3,6 @@
 //! Knows nothing of dumps, targets or reports, and does no I/O: input is a byte slice that
 //! nobody vouches for. [`ElfImage`] is the file, [`SymbolFile`] answers questions about it and
 //! reads what a question needs on first use.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects
-)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
 
 mod call_site;
 pub mod cfi;

@@ -4,17 +4,6 @@
 //! protocol. Nothing here sets breakpoints or resets, and nothing is written but MPU_RNR, where
 //! [`CapturePlan::all_mpu_regions`] asks for it.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
-
 mod capture;
 mod error;
 mod live;

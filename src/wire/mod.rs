@@ -10,17 +10,6 @@
 //! What is damaged yields what stands before the damage and an error. No I/O, no symbols, no clock:
 //! names that only the firmware's ELF knows come in as a [`Dictionary`].
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
-
 mod binary;
 mod cbor;
 mod chunk;

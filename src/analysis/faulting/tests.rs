@@ -1,21 +1,8 @@
 //! Names of pointers in real code: the crashes of the fixtures on every core.
 
-use crate::analysis::{Options, analyze};
-use crate::format;
-use crate::report::Report;
-use crate::symbols::{ElfImage, SymbolFile};
+use crate::analysis::tests::report;
 
 const BOARDS: [&str; 5] = ["microbit", "mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505"];
-
-fn report(board: &str, case: &str) -> Report {
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-    let elf = std::fs::read(format!("{fixtures}/elf/{board}-Og.elf")).unwrap();
-    let core = std::fs::read(format!("{fixtures}/cores/{board}-Og-{case}.core")).unwrap();
-    let image = ElfImage::parse(&elf).unwrap();
-    let snapshot = format::open(&core).unwrap();
-    let options = Options { globals: false, locals: false, ..Options::default() };
-    analyze(&snapshot, &[SymbolFile::new(&image)], &options)
-}
 
 #[track_caller]
 fn check(board: &str, case: &str, expected: &str) {

@@ -10,7 +10,7 @@ use crate::report::message::{
     CodePlace, Content, LogLine, LogText, Logs, Message, Metric, MetricValue, Metrics, Other,
     Reboot, Recording, Trace,
 };
-use crate::report::{Device, Hex32, Notes, SCHEMA, Severity};
+use crate::report::{Device, Hex32, Notes, Severity};
 use crate::snapshot::reboot_reason;
 use crate::symbols::{CodeAddress, SymbolFile};
 use crate::wire::{
@@ -37,13 +37,8 @@ impl<'a, 'd> Firmware<'a, 'd> {
     /// is not looked into.
     pub fn describe(&self, chunk: usize, message: &wire::Message<'_>) -> Vec<Message> {
         let blank = |content: Content| Message {
-            schema: SCHEMA,
-            chunk,
-            captured_at: None,
             project_key: message.project_key.clone(),
-            device: None,
-            content,
-            notes: Vec::new(),
+            ..Message::new(chunk, content)
         };
         if !message.kind.has_events() {
             let message_type = message.kind.number();
@@ -92,15 +87,7 @@ impl<'a, 'd> Firmware<'a, 'd> {
             text: log_text(&wire::LogText::Compact(log.clone()), dictionary, &mut notes),
         });
         let lines = lines.collect();
-        Message {
-            schema: SCHEMA,
-            chunk,
-            captured_at: None,
-            project_key: None,
-            device: None,
-            content: Content::Logs(Logs { lines }),
-            notes: notes.into_vec(),
-        }
+        Message { notes: notes.into_vec(), ..Message::new(chunk, Content::Logs(Logs { lines })) }
     }
 
     /// The file of that build: one whose build ID begins so; where either side states none, the

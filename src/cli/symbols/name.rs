@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::super::{Context, Exit, WithHint};
+use super::super::{Context, Exit, hinted};
 use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
 use crate::base::Address;
 use crate::symbols::{CodeAddress, Symbol, SymbolFile, VariableMap};
@@ -79,7 +79,7 @@ impl NameArgs {
         }
         let few: Vec<String> = names.into_iter().take(MOST_OFFERED).collect();
         let hint = format!("names that contain it, such as {}, are found with `*`", few.join(", "));
-        Err::<(), _>(error).hint(hint).unwrap_err()
+        hinted(error, hint)
     }
 }
 

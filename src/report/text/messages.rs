@@ -234,7 +234,7 @@ fn date(days: u64) -> Option<(u64, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::super::super::message::{LogLine, Metric};
-    use super::super::super::{Device, Hex32, Note, SCHEMA, Severity};
+    use super::super::super::{Device, Hex32, Note, Severity};
     use super::*;
 
     fn message(content: Content) -> Message {
@@ -245,13 +245,9 @@ mod tests {
             ..Device::default()
         };
         Message {
-            schema: SCHEMA,
-            chunk: 7,
             captured_at: Some(1_700_000_000),
-            project_key: None,
             device: Some(device),
-            content,
-            notes: Vec::new(),
+            ..Message::new(7, content)
         }
     }
 
