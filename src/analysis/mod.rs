@@ -104,7 +104,8 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         notes.add(Severity::Info, "no_rtos", "no RTOS: one stack");
     }
     let reason = core.fatal_reason(&contexts, &environment);
-    let code = reason.and_then(|(_, code)| Some((core.kernel?.fatal_name(code?)?, code?)));
+    let code = reason
+        .and_then(|(_, code)| Some((core.kernel?.fatal_name(code?, core.kernel_file?)?, code?)));
     let scene = Scene {
         environment: &environment,
         contexts: &contexts,
@@ -232,10 +233,7 @@ impl<'a, 'd> Core<'a, 'd> {
     /// Whether the fatal error was raised by the SVC before PC.
     fn is_after_svc(&self, registers: &RegisterSet) -> bool {
         let raised = self.system.active_exception() == Some(SVCALL)
-            || matches!(
-                self.told(),
-                Some((FatalReason::Oops | FatalReason::Panic | FatalReason::StackCheck, _))
-            );
+            || self.told().is_some_and(|(reason, _)| reason.is_raised());
         let before = registers.pc().and_then(|pc| Address(pc).checked_sub(2));
         let is_svc = |at: Address| self.memory.read_u16(at).is_ok_and(|code| code >> 8 == 0xdf);
         raised && before.is_some_and(is_svc)
@@ -244,7 +242,9 @@ impl<'a, 'd> Core<'a, 'd> {
     /// What the kernel's error code in the dump means.
     fn told(&self) -> Option<(FatalReason, Option<u32>)> {
         match self.snapshot.reason_code {
-            Some(ReasonCode::Kernel(code)) => Some((self.kernel?.fatal_reason(code), Some(code))),
+            Some(ReasonCode::Kernel(code)) => {
+                Some((self.kernel?.fatal_reason(code, self.kernel_file?), Some(code)))
+            }
             _ => None,
         }
     }
@@ -254,7 +254,8 @@ impl<'a, 'd> Core<'a, 'd> {
         contexts: &[Context],
         environment: &Environment<'_, '_>,
     ) -> Option<(FatalReason, Option<u32>)> {
-        self.told().or_else(|| cause::fatal_reason(self.kernel?, contexts, environment))
+        let kernel = || self.kernel.zip(self.kernel_file);
+        self.told().or_else(|| cause::fatal_reason(kernel()?, contexts, environment))
     }
 
     /// The context in which the crash happened: what the innermost fault handler interrupted.

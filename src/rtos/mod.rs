@@ -190,12 +190,17 @@ pub trait Kernel: Sync {
     }
 
     /// The meaning of its fatal error code.
-    fn fatal_reason(&self, _code: u32) -> FatalReason {
+    fn fatal_reason(&self, _code: u32, _symbols: &SymbolFile<'_>) -> FatalReason {
         FatalReason::Exception
     }
 
     /// What its source calls a fatal error code.
-    fn fatal_name(&self, _code: u32) -> Option<&'static str> {
+    fn fatal_name(&self, _code: u32, _symbols: &SymbolFile<'_>) -> Option<&'static str> {
+        None
+    }
+
+    /// The immediate of the SVC by which firmware raises a fatal error, with the code in r0.
+    fn fatal_svc(&self) -> Option<u8> {
         None
     }
 }
@@ -240,12 +245,22 @@ pub enum FatalReason {
     StackCheck,
     /// An interrupt without a handler.
     SpuriousInterrupt,
+    /// The kernel found no memory.
+    OutOfMemory,
     /// The firmware raised an error in one thread.
     Oops,
     /// The firmware stopped itself.
     Panic,
     /// Some exception.
     Exception,
+}
+
+impl FatalReason {
+    /// Whether firmware itself raises it, not an exception.
+    pub fn is_raised(self) -> bool {
+        use FatalReason::{Oops, OutOfMemory, Panic, StackCheck};
+        matches!(self, OutOfMemory | Oops | Panic | StackCheck)
+    }
 }
 
 /// A sentence about something a kernel's walker could not find.

@@ -128,3 +128,20 @@ fn imprecise_fault_of_a_cortex_m7_is_not_told_to_set_a_bit_that_it_lacks() {
     let evidence = report.cause.evidence.join("\n");
     assert!(evidence.contains("put a DSB") && !evidence.contains("DISDEFWBUF"), "{evidence}");
 }
+
+#[test]
+fn fatal_code_is_what_the_svc_was_given_before_any_function_carries_it() {
+    let elf = std::fs::read(file("fixtures/elf/mps2-an386-Og.elf")).unwrap();
+    let image = ElfImage::parse(&elf).unwrap();
+    let symbols = SymbolFile::new(&image);
+    // The CPU has just taken the exception: nothing of the handler has run.
+    let at_entry = [
+        (Register::PC, symbols.symbol("z_arm_svc").unwrap().address.0 & !1),
+        (Register::LR, 0xffff_fffd),
+        (Register::XPSR, 11),
+    ];
+    let report = report_at("mps2-an386-Og-panic", &[], &at_entry);
+    assert_eq!(report.title, "Panic at crash_panic");
+    let evidence = &report.cause.evidence;
+    assert!(evidence.contains(&"the kernel's fatal error is K_ERR_KERNEL_PANIC (4)".into()));
+}

@@ -21,7 +21,7 @@ pub(super) use software::is_fatal;
 
 use super::describe::describe;
 use super::faulting::{FaultingAccess, Operand};
-use super::unwind::{Context, Environment, FoundBy};
+use super::unwind::{Context, Environment, FoundBy, SVCALL};
 use super::variables::{self, FrameState};
 use crate::arch::cortex_m::exception::{self, Code as _};
 use crate::arch::cortex_m::fault::{FAULT_BITS, FaultBit, is_set};
@@ -31,6 +31,7 @@ use crate::base::Address;
 use crate::report::{Category, Cause, Confidence};
 use crate::rtos::{FatalReason, Heap, Kernel, KernelState, Thread};
 use crate::snapshot::{ReasonCode, RegisterSet};
+use crate::symbols::SymbolFile;
 
 /// Everything that the rules look at.
 pub(super) struct Scene<'a, 'd> {
@@ -78,9 +79,10 @@ impl Finding {
     }
 }
 
-/// What the kernel's own error code means, and the code itself, from the arguments of the functions it was handed to.
+/// What the error code of `kernel`, found in a file, means, and the code itself: from the arguments
+/// of the functions it was handed to, or of the SVC that raised it.
 pub(super) fn fatal_reason(
-    kernel: &dyn Kernel,
+    (kernel, file): (&dyn Kernel, &SymbolFile<'_>),
     contexts: &[Context],
     environment: &Environment<'_, '_>,
 ) -> Option<(FatalReason, Option<u32>)> {
@@ -98,13 +100,23 @@ pub(super) fn fatal_reason(
                     let state = FrameState::new(environment, callers)?;
                     let code = variables::argument(symbols, &source, &state, "reason");
                     if let Some(code) = code.and_then(|code| u32::try_from(code).ok()) {
-                        return Some((kernel.fatal_reason(code), Some(code)));
+                        return Some((kernel.fatal_reason(code, file), Some(code)));
                     }
                 }
             }
         }
     }
-    None
+    let code = raised_by(kernel.fatal_svc()?, contexts, environment)?;
+    Some((kernel.fatal_reason(code, file), Some(code)))
+}
+
+/// What the code that executed this SVC passed in r0.
+fn raised_by(svc: u8, contexts: &[Context], environment: &Environment<'_, '_>) -> Option<u32> {
+    let handler = contexts.iter().position(|context| context.exception == SVCALL)?;
+    let raiser = contexts.get(handler.checked_add(1)?)?.frames.first()?;
+    let at = Address(raiser.registers.pc()?).checked_sub(2)?;
+    let code = environment.memory.read_u16(at).ok()?;
+    raiser.registers.core(0).filter(|_| code == 0xdf00 | u16::from(svc))
 }
 
 /// Explains the crash; there is always an answer, and it says how sure it is.

@@ -33,18 +33,24 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     let panic = called(is_panic).map(|function| format!("{function} is in the backtrace"));
     let svc = raised_by_svc.then(|| "the fatal error was raised by SVC".to_string());
     let fatal = called(is_fatal_path).map(|f| format!("{f} is in the backtrace"));
-    let told = matches!(scene.reason, Some(FatalReason::Oops | FatalReason::Panic))
-        .then(|| "the kernel's fatal error code says so".to_string());
+    let told = scene.reason.filter(|reason| reason.is_raised());
+    let told = told.map(|_| "the kernel's fatal error code says so".to_string());
     let evidence = panic.or(svc).or(fatal).or(told)?;
-    let oops = scene.reason == Some(FatalReason::Oops);
-    let what = if oops { "raised a kernel oops" } else { "stopped itself with a panic" };
+    let (what, title) = match scene.reason {
+        Some(FatalReason::Oops) => ("raised a kernel oops", Some("Oops")),
+        Some(FatalReason::OutOfMemory) => ("ran out of memory", Some("Out of Memory")),
+        _ => ("stopped itself with a panic", None),
+    };
     let text = format!("The firmware {what}{at}{whereabouts}");
     let found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
     let mut found = claim.lines.into_iter().fold(found, Finding::because);
     if let Some(full) = heap::full(scene) {
         found = found.because(full).titled("Out of Memory");
     }
-    Some(if oops { found.titled("Oops") } else { found })
+    Some(match title {
+        Some(title) => found.titled(title),
+        None => found,
+    })
 }
 
 /// Whether the code of `context` gave up by itself: an assertion, a panic, the fatal path.

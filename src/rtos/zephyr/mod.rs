@@ -127,12 +127,16 @@ impl Kernel for Zephyr {
         reason::CARRIERS
     }
 
-    fn fatal_name(&self, code: u32) -> Option<&'static str> {
-        reason::name(code)
+    fn fatal_name(&self, code: u32, symbols: &SymbolFile<'_>) -> Option<&'static str> {
+        reason::Codes::of(symbols).name(code)
     }
 
-    fn fatal_reason(&self, code: u32) -> FatalReason {
-        reason::meaning(code)
+    fn fatal_reason(&self, code: u32, symbols: &SymbolFile<'_>) -> FatalReason {
+        reason::Codes::of(symbols).meaning(code)
+    }
+
+    fn fatal_svc(&self) -> Option<u8> {
+        Some(reason::FATAL_SVC)
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! The kernel clears the fault status registers on its way to the last loop; the code that it
 //! passes along keeps what they said. `enum k_fatal_error_reason`, since 3.x extended by the
-//! Cortex-M codes from `K_ERR_ARCH_START` (16) on.
+//! Cortex-M codes from `K_ERR_ARCH_START` (16) on; up to 1.14 the numbers of
+//! `include/arch/arm/cortex_m/error.h`, of which three mean something else.
 
 use crate::rtos::FatalReason;
+use crate::symbols::SymbolFile;
 
 /// Code and name of the status bit that the kernel saw.
 const STATUS_BITS: [(u32, &str); 18] = [
@@ -58,26 +60,74 @@ const NAMES: [(u32, &str); 26] = [
     (36, "K_ERR_ARM_USAGE_UNDEFINED_INSTRUCTION"),
 ];
 
-/// Functions that are handed the code, in an argument called `reason`.
-pub(super) const CARRIERS: &[&str] =
-    &["z_arm_fatal_error", "z_fatal_error", "k_sys_fatal_error_handler", "arch_system_halt"];
+/// What the source of 1.14 and before calls the codes, and their meaning.
+const OLD: [(u32, &str, FatalReason); 6] = [
+    (0, "_NANO_ERR_HW_EXCEPTION", FatalReason::Exception),
+    (2, "_NANO_ERR_STACK_CHK_FAIL", FatalReason::StackCheck),
+    (3, "_NANO_ERR_ALLOCATION_FAIL", FatalReason::OutOfMemory),
+    (4, "_NANO_ERR_KERNEL_OOPS", FatalReason::Oops),
+    (5, "_NANO_ERR_KERNEL_PANIC", FatalReason::Panic),
+    (6, "_NANO_ERR_RECOVERABLE", FatalReason::Exception),
+];
 
-/// What the source calls `code`.
-pub(super) fn name(code: u32) -> Option<&'static str> {
-    NAMES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+/// Handlers of fatal errors that only kernels with the old codes have: of 1.14, and before.
+const OLD_HANDLERS: [&str; 2] = ["z_NanoFatalErrorHandler", "_NanoFatalErrorHandler"];
+
+/// Functions that are handed the code, in an argument called `reason`: of today, then of 1.14.
+pub(super) const CARRIERS: &[&str] = &[
+    "z_arm_fatal_error",
+    "z_fatal_error",
+    "k_sys_fatal_error_handler",
+    "arch_system_halt",
+    "z_NanoFatalErrorHandler",
+    "z_SysFatalErrorHandler",
+];
+
+/// `_SVC_CALL_RUNTIME_EXCEPT`: the SVC that raises a fatal error, the code in r0.
+pub(super) const FATAL_SVC: u8 = 2;
+
+/// Which numbers a kernel uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codes {
+    /// `enum k_fatal_error_reason`, since 2.0.
+    Current,
+    /// `_NANO_ERR_…`, up to 1.14.
+    Old,
 }
 
-/// The meaning of `code`.
-pub(super) fn meaning(code: u32) -> FatalReason {
-    match code {
-        1 => FatalReason::SpuriousInterrupt,
-        2 => FatalReason::StackCheck,
-        3 => FatalReason::Oops,
-        4 | 5 => FatalReason::Panic,
-        _ => STATUS_BITS
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map_or(FatalReason::Exception, |(_, bit)| FatalReason::StatusBit(bit)),
+impl Codes {
+    /// Those of the kernel in `symbols`.
+    pub(super) fn of(symbols: &SymbolFile<'_>) -> Codes {
+        match OLD_HANDLERS.iter().any(|name| symbols.symbol(name).is_some()) {
+            true => Codes::Old,
+            false => Codes::Current,
+        }
+    }
+
+    /// What the source calls `code`.
+    pub(super) fn name(self, code: u32) -> Option<&'static str> {
+        match self {
+            Codes::Current => NAMES.iter().find(|(known, _)| *known == code).map(|row| row.1),
+            Codes::Old => OLD.iter().find(|(known, ..)| *known == code).map(|row| row.1),
+        }
+    }
+
+    /// The meaning of `code`.
+    pub(super) fn meaning(self, code: u32) -> FatalReason {
+        if self == Codes::Old {
+            let row = OLD.iter().find(|(known, ..)| *known == code);
+            return row.map_or(FatalReason::Exception, |row| row.2);
+        }
+        match code {
+            1 => FatalReason::SpuriousInterrupt,
+            2 => FatalReason::StackCheck,
+            3 => FatalReason::Oops,
+            4 => FatalReason::Panic,
+            _ => STATUS_BITS
+                .iter()
+                .find(|(known, _)| *known == code)
+                .map_or(FatalReason::Exception, |(_, bit)| FatalReason::StatusBit(bit)),
+        }
     }
 }
 
@@ -89,14 +139,25 @@ mod tests {
     #[test]
     fn every_code_has_a_name_and_every_name_a_meaning() {
         for (code, _) in STATUS_BITS {
-            assert!(name(code).is_some(), "{code}");
+            assert!(Codes::Current.name(code).is_some(), "{code}");
         }
         for (code, text) in NAMES {
-            assert_eq!(name(code), Some(text));
+            assert_eq!(Codes::Current.name(code), Some(text));
             let bare = text.contains("GENERIC") || code == 0;
-            assert_eq!(meaning(code) == FatalReason::Exception, bare, "{text}");
+            assert_eq!(Codes::Current.meaning(code) == FatalReason::Exception, bare, "{text}");
         }
-        assert_eq!(name(5), None);
+        assert_eq!(Codes::Current.name(5), None);
+    }
+
+    #[test]
+    fn old_codes_are_told_from_those_of_today() {
+        for (code, text, meant) in OLD {
+            assert_eq!(Codes::Old.name(code), Some(text));
+            assert_eq!(Codes::Old.meaning(code), meant, "{text}");
+        }
+        assert_eq!(Codes::Current.meaning(4), FatalReason::Panic);
+        assert_eq!(Codes::Old.meaning(4), FatalReason::Oops);
+        assert_eq!(Codes::Old.name(16), None);
     }
 
     #[test]
@@ -104,9 +165,9 @@ mod tests {
         for (code, name) in STATUS_BITS {
             let row = FAULT_BITS.iter().find(|row| row.register.name == "CFSR" && row.name == name);
             assert!(row.is_some(), "{name}");
-            assert_eq!(meaning(code), FatalReason::StatusBit(name));
+            assert_eq!(Codes::Current.meaning(code), FatalReason::StatusBit(name));
         }
-        assert_eq!(meaning(2), FatalReason::StackCheck);
-        assert_eq!(meaning(0), FatalReason::Exception);
+        assert_eq!(Codes::Current.meaning(2), FatalReason::StackCheck);
+        assert_eq!(Codes::Current.meaning(0), FatalReason::Exception);
     }
 }
