@@ -2,9 +2,11 @@
 
 use crate::support::file;
 use mflt::analysis::{Options, analyze};
+use mflt::arch::cortex_m::prologue::follows_call;
 use mflt::arch::cortex_m::system::{
     BFAR, CFSR, DHCSR, HFSR, ICSR, MMFAR, SFAR, SFSR, SHCSR, SystemRegister,
 };
+use mflt::base::{Address, Memory};
 use mflt::report::{Category, Confidence, Hex32, Report};
 use mflt::snapshot::{MemoryImage, Register};
 use mflt::symbols::{ElfImage, SymbolFile};
@@ -20,14 +22,25 @@ fn report_at(
     changed: &[(SystemRegister, u32)],
     registers: &[(Register, u32)],
 ) -> Report {
+    let words = changed.iter().map(|(register, value)| (register.address, vec![*value]));
+    report_with(case, words.collect(), registers)
+}
+
+/// The same with other words of memory.
+fn report_with(
+    case: &str,
+    words: Vec<(Address, Vec<u32>)>,
+    registers: &[(Register, u32)],
+) -> Report {
     let core = std::fs::read(file(&format!("fixtures/cores/{case}.core"))).unwrap();
     let image = case.rsplitn(2, "-Og-").last().unwrap();
     let elf = std::fs::read(file(&format!("fixtures/elf/{image}-Og.elf"))).unwrap();
     let mut snapshot = mflt::format::open(&core).unwrap();
     // What is inserted first stays.
     let mut memory = MemoryImage::default();
-    for (register, value) in changed {
-        memory.insert(register.address, value.to_le_bytes().to_vec()).unwrap();
+    for (address, words) in words {
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        memory.insert(address, bytes).unwrap();
     }
     for segment in snapshot.memory.segments() {
         memory.insert(segment.range().start(), segment.bytes().to_vec()).unwrap();
@@ -144,4 +157,30 @@ fn fatal_code_is_what_the_svc_was_given_before_any_function_carries_it() {
     assert_eq!(report.title, "Panic at crash_panic");
     let evidence = &report.cause.evidence;
     assert!(evidence.contains(&"the kernel's fatal error is K_ERR_KERNEL_PANIC (4)".into()));
+}
+
+#[test]
+fn loop_without_a_way_out_is_a_hang_with_interrupts_locked_or_in_a_handler() {
+    let elf = std::fs::read(file("fixtures/elf/mps2-an386-Og.elf")).unwrap();
+    let image = ElfImage::parse(&elf).unwrap();
+    let symbols = SymbolFile::new(&image);
+    // `b .`
+    let reset = symbols.symbol("z_arm_reset").unwrap();
+    let mut code = (0..reset.size).step_by(2).map(|offset| Address(reset.address.0 + offset));
+    let at = code.find(|at| symbols.read_u16(*at) == Ok(0xe7fe)).unwrap();
+    let halted = |registers: &[(Register, u32)]| {
+        let registers = [&[(Register::PC, at.0)], registers].concat();
+        report_at("mps2-an386-Og-hang", &[(ICSR, 0)], &registers)
+    };
+    // Nothing is pending yet.
+    let locked = halted(&[(Register::PRIMASK, 1)]);
+    assert!(locked.title.ends_with("[Interrupts Locked]"), "{}", locked.title);
+    assert_eq!(locked.cause.confidence, Confidence::Certain);
+    assert!(locked.cause.evidence.contains(&"PRIMASK is 0x1".to_string()));
+    let handler = halted(&[(Register::XPSR, 0x0100_000f), (Register::LR, 0xffff_fffd)]);
+    assert!(handler.title.ends_with("[Endless Loop]"), "{}", handler.title);
+    assert_eq!(handler.cause.confidence, Confidence::Certain);
+    // A scheduler may still take the CPU away.
+    let open = halted(&[(Register::PRIMASK, 0), (Register::BASEPRI, 0)]);
+    assert_eq!(open.cause.confidence, Confidence::Possible, "{}", open.cause.summary);
 }

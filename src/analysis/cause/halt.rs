@@ -29,6 +29,7 @@ pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
     let halted = format!("the target was halted{}{runner}", scene.at(context));
     let found = deadlock(scene, &halted)
         .or_else(|| ran_off(scene, context, &runner))
+        .or_else(|| stuck(scene, context, &halted))
         .or_else(|| locked(scene, context, &halted))
         .or_else(|| spins(scene, context, &halted))
         .unwrap_or_else(|| {
@@ -68,13 +69,41 @@ fn ran_off(scene: &Scene<'_, '_>, context: &Context, runner: &str) -> Option<Fin
     Some(found.because(format!("LR holds {lr}: {}", scene.describe(lr))))
 }
 
+/// The register by which the code of `context` keeps interrupts out, and its value.
+fn mask(context: &Context) -> Option<(Register, u32)> {
+    let registers = &context.frames.first()?.registers;
+    let set = |register| registers.get(register).filter(|value| *value != 0);
+    [Register::PRIMASK, Register::FAULTMASK, Register::BASEPRI]
+        .into_iter()
+        .find_map(|register| Some((register, set(register)?)))
+}
+
+fn spell((register, value): (Register, u32)) -> String {
+    format!("{} is 0x{value:x}", register.name().to_uppercase())
+}
+
+/// A loop without a way out where no scheduler can take over: in an exception handler, or with
+/// interrupts locked. The first round of it tells as much as the last.
+fn stuck(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
+    let mask = mask(context);
+    if mask.is_none() && context.exception == 0 {
+        return None;
+    }
+    let evidence = endless(scene, context)?;
+    let text = format!("Hang: {halted}, in a loop that has no way out");
+    let found = Finding::new(Category::DebuggerHalted, Confidence::Certain, text).because(evidence);
+    Some(match mask {
+        Some(mask) => found.because(spell(mask)).titled("Interrupts Locked"),
+        None => found
+            .because("no thread runs, and no interrupt of its priority or below, until it returns")
+            .titled("Endless Loop"),
+    })
+}
+
 /// Code that runs with interrupts locked, while some wait: nothing else can ever run.
 fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
     let registers = &context.frames.first()?.registers;
-    let set = |register| registers.get(register).filter(|value| *value != 0);
-    let mask = [Register::PRIMASK, Register::FAULTMASK, Register::BASEPRI]
-        .into_iter()
-        .find_map(|register| Some((register, set(register)?)));
+    let mask = mask(context);
     let known = registers.get(Register::PRIMASK).is_some();
     let icsr = scene.environment.system.get(ICSR).unwrap_or(0);
     let waits = icsr & PENDSTSET != 0 && !scene.current_thread().is_some_and(is_idle);
@@ -89,32 +118,32 @@ fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Find
     let text = format!("Hang: {halted}, and no interrupt gets through");
     // It may be on its way out of a short critical section.
     let confidence = if mask.is_some() { Confidence::Likely } else { Confidence::Possible };
-    let mut found = Finding::new(Category::DebuggerHalted, confidence, text)
+    let found = Finding::new(Category::DebuggerHalted, confidence, text)
         .because("ICSR.PENDSTSET: the SysTick interrupt is pending and is not taken");
-    if let Some((register, value)) = mask {
-        found = found.because(format!("{} is 0x{value:x}", register.name().to_uppercase()));
-    }
+    let found = mask.into_iter().map(spell).fold(found, Finding::because);
     Some(found.titled("Interrupts Locked"))
 }
 
 /// A thread that never gives the CPU away while others could run. Interrupts still come, and what
 /// they wake may run: it need not be wrong.
 fn spins(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
-    let frame = context.frames.first()?;
     let others =
         |thread: &&Thread| !thread.current && thread.state == State::Ready && !is_idle(thread);
     let runs = scene.current_thread().is_some_and(|thread| !is_idle(thread));
     if context.exception != 0 || !runs || !scene.threads().iter().any(|thread| others(&thread)) {
         return None;
     }
-    let pc = frame.pc.address();
-    if !is_endless(pc, scene.environment) {
-        return None;
-    }
+    let evidence = endless(scene, context)?;
     let text = format!("Possible hang: {halted}, in a loop that has no way out");
     let found = Finding::new(Category::DebuggerHalted, Confidence::Possible, text);
-    let evidence = format!("no instruction that can follow {pc} leaves its loop, calls or waits");
     Some(found.because(evidence).titled("Endless Loop"))
+}
+
+/// That the code of `context` stands in a loop without a way out.
+fn endless(scene: &Scene<'_, '_>, context: &Context) -> Option<String> {
+    let pc = context.frames.first()?.pc.address();
+    is_endless(pc, scene.environment)
+        .then(|| format!("no instruction that can follow {pc} leaves its loop, calls or waits"))
 }
 
 /// The thread that a kernel runs when no other can: it sleeps with interrupts locked.

@@ -130,9 +130,12 @@ impl SysTick {
         })
     }
 
-    /// Whether it restarted within the last 1/256 of its period: that its exception is not taken
-    /// yet then says nothing.
+    /// Whether it reached zero or restarted within the last 1/256 of its period: that its exception
+    /// is not taken yet then says nothing.
     pub fn has_just_fired(&self) -> bool {
+        if self.enabled && self.current == Some(0) {
+            return true;
+        }
         let elapsed = self.reload.zip(self.current).map(|(reload, now)| reload.checked_sub(now));
         elapsed.flatten().is_some_and(|elapsed| elapsed < self.reload.unwrap_or(0) / 256)
     }
@@ -421,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn system_timer_has_just_fired_only_right_behind_its_reload() {
+    fn system_timer_has_just_fired_only_at_zero_and_right_behind_its_reload() {
         let at = |current| SysTick {
             enabled: true,
             interrupt: true,
@@ -429,6 +432,9 @@ mod tests {
             reload: Some(247_366),
             current,
         };
+        assert!(at(Some(0)).has_just_fired());
+        assert!(!SysTick { enabled: false, ..at(Some(0)) }.has_just_fired());
+        assert!(!at(Some(1)).has_just_fired());
         assert!(at(Some(247_358)).has_just_fired());
         assert!(!at(Some(246_000)).has_just_fired());
         assert!(!at(Some(247_367)).has_just_fired());
