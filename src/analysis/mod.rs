@@ -151,7 +151,9 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         memory: memory_ranges(snapshot),
         notes: Vec::new(),
     };
-    report.title = issue::title(&report, finding.qualifier.as_deref());
+    let title = issue::title(&report, &finding.naming);
+    report.title = title.text;
+    report.cause.evidence.extend(title.remark);
     (report, notes)
 }
 

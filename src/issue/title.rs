@@ -1,21 +1,46 @@
 //! The title of a crash, as a person would say it.
 
 use super::{is_allocator, is_kernel_code, is_machinery, is_stack_check};
-use crate::report::{Category, Frame, Report, Thread};
+use crate::base::Address;
+use crate::report::{Category, Frame, Hex32, Report, Thread};
+
+/// What the rules about causes know of the title.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// For the brackets: `Stack Overflow in accel-workq`.
+    pub qualifier: Option<String>,
+    /// The thread at fault, where it need not be the one that crashed.
+    pub thread: Option<Address>,
+    /// The function at fault, where it is known without a backtrace.
+    pub function: Option<String>,
+}
+
+/// A title, and what is to be said about the place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// The title.
+    pub text: String,
+    /// Why the place is not that of the innermost frame.
+    pub remark: Option<String>,
+}
 
 /// `Mem Fault at compute_fft [Stack Overflow in accel-workq]`, `Hard Fault at 0x0badcafe`,
-/// `Debugger Halted at arch_cpu_idle`. `qualifier` goes into the brackets; a crash in a handler is
-/// qualified by that handler.
-pub fn title(report: &Report, qualifier: Option<&str>) -> String {
+/// `Debugger Halted at arch_cpu_idle`. A crash in a handler is qualified by that handler.
+pub fn title(report: &Report, naming: &Naming) -> Title {
     let kind = kind(report);
     let find = |wanted: fn(&Thread) -> bool| report.threads.iter().find(|thread| wanted(thread));
     let halted = report.category == Category::DebuggerHalted;
-    let thread = find(|thread| thread.crashed)
+    let crashed = find(|thread| thread.crashed);
+    let at_fault = naming.thread.map(|address| Hex32::from(address).to_string());
+    let thread = at_fault
+        .and_then(|id| report.threads.iter().find(|thread| thread.id == id))
+        .or(crashed)
         // Nothing crashed: what runs. After a fault whose origin is lost nothing is to be named.
         .or_else(|| find(|thread| thread.state == "handler").filter(|_| halted))
         .or_else(|| find(|thread| thread.current).filter(|_| halted));
     // Its innermost frame is often what the stack held before.
     let overflowed = report.category == Category::StackOverflow;
+    let qualifier = naming.qualifier.as_deref();
     // Who asked for memory says more than the allocator that found none.
     let passes_allocators = matches!(qualifier, Some("Out of Memory" | "Heap Corruption"));
     let passes = |frame: &Frame| {
@@ -25,18 +50,23 @@ pub fn title(report: &Report, qualifier: Option<&str>) -> String {
             || passes_allocators && is_allocator(name)
             || overflowed && is_kernel_code(name, frame.file.as_deref())
     };
-    let mut title = match thread.and_then(|thread| place(thread, overflowed, passes)) {
+    let (place, remark) = match (&naming.function, thread) {
+        (Some(function), _) => (Some(function.clone()), None),
+        (None, Some(thread)) if overflowed => trusted_place(thread, passes),
+        (None, thread) => (thread.and_then(|thread| place(thread, passes)), None),
+    };
+    let mut text = match place {
         Some(place) => format!("{kind} at {place}"),
         None => kind.to_string(),
     };
-    let in_handler = thread.filter(|thread| thread.crashed && thread.state == "handler");
+    let in_handler = crashed.filter(|thread| thread.state == "handler");
     let qualifier = qualifier
         .map(str::to_string)
         .or_else(|| in_handler.map(|thread| format!("in {}", thread.name)));
     if let Some(qualifier) = qualifier {
-        title.push_str(&format!(" [{qualifier}]"));
+        text.push_str(&format!(" [{qualifier}]"));
     }
-    title
+    Title { text, remark }
 }
 
 /// What hardware or the firmware calls it; a stack overflow goes by the fault that it led to.
@@ -65,15 +95,46 @@ fn kind(report: &Report) -> &'static str {
 }
 
 /// The innermost function that is the user's business, else the innermost, else the address.
-fn place(thread: &Thread, overflowed: bool, passes: impl Fn(&Frame) -> bool) -> Option<String> {
+fn place(thread: &Thread, passes: impl Fn(&Frame) -> bool) -> Option<String> {
     let first = thread.frames.first()?;
     // A jump to nowhere has no function: its address says most.
-    if first.function.is_none() && !overflowed {
+    if first.function.is_none() {
         return Some(first.pc.to_string());
     }
     let named = |frame: &&Frame| frame.function.is_some() && !passes(frame);
     let frame = thread.frames.iter().find(named).unwrap_or(first);
     frame.function.clone()
+}
+
+/// The same for a thread whose stack overflowed: frames on this side of the last guess are often
+/// what the stack held before.
+fn trusted_place(
+    thread: &Thread,
+    passes: impl Fn(&Frame) -> bool,
+) -> (Option<String>, Option<String>) {
+    let is_guess = |frame: &Frame| matches!(frame.found_by.as_str(), "scan" | "link register");
+    let guess = thread.frames.iter().rposition(is_guess);
+    let trusted = match (guess, &thread.unwind_ended) {
+        (Some(_), Some(_)) => &[],
+        (guess, _) => thread.frames.get(guess.unwrap_or(0)..).unwrap_or(&[]),
+    };
+    let named = trusted.iter().filter(|frame| frame.function.is_some());
+    let place = named.clone().find(|frame| !passes(frame)).or(named.clone().next());
+    let place = place.and_then(|frame| frame.function.clone());
+    match (place, &thread.entry) {
+        (Some(place), _) => {
+            let text = || {
+                format!("the innermost frames are guesses: {place} is the first that unwinds on")
+            };
+            let remark = guess.map(|_| text());
+            (Some(place), remark)
+        }
+        (None, Some(entry)) => {
+            let text = format!("no frame can be trusted: {entry} is the thread's entry");
+            (Some(entry.clone()), Some(text))
+        }
+        (None, None) => (None, None),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +153,7 @@ mod tests {
         let thread = Thread { crashed: true, frames: frames.collect(), ..Thread::default() };
         let empty = analyze(&Snapshot::default(), &[], &Options::default());
         let report = Report { category, threads: vec![thread], ..empty };
-        title(&report, Some(qualifier))
+        title(&report, &Naming { qualifier: Some(qualifier.into()), ..Naming::default() }).text
     }
 
     #[test]
@@ -120,5 +181,63 @@ mod tests {
         ];
         let found = titled(Category::Panic, "Out of Memory", &frames);
         assert_eq!(found, "Panic at open_session [Out of Memory]");
+    }
+
+    #[test]
+    fn stack_overflow_passes_frames_that_are_guesses() {
+        let frame = |function: &str, found_by: &str| Frame {
+            function: Some(function.into()),
+            found_by: found_by.into(),
+            ..Frame::default()
+        };
+        let frames = vec![
+            Frame { found_by: "exception frame".into(), ..Frame::default() },
+            frame("stale", "link register"),
+            frame("stale_too", "scan"),
+            frame("vTaskDelay", "cfi"),
+            frame("recurse", "scan"),
+            frame("recurse", "cfi"),
+        ];
+        let thread =
+            Thread { crashed: true, entry: Some("sensor_task".into()), ..Thread::default() };
+        let titled = |thread: Thread| {
+            let empty = analyze(&Snapshot::default(), &[], &Options::default());
+            let category = Category::StackOverflow;
+            title(&Report { category, threads: vec![thread], ..empty }, &Naming::default())
+        };
+        let found = titled(Thread { frames: frames.clone(), ..thread.clone() });
+        assert_eq!(found.text, "Stack Overflow at recurse");
+        assert!(found.remark.is_some_and(|remark| remark.contains("recurse is the first")));
+        // The chain breaks off: it proves nothing.
+        let unwind_ended = Some("no return address is on the stack".into());
+        let found = titled(Thread { frames, unwind_ended, ..thread.clone() });
+        assert_eq!(found.text, "Stack Overflow at sensor_task");
+        assert!(found.remark.is_some_and(|remark| remark.contains("the thread's entry")));
+        let frames = vec![frame("recurse", "exception frame"), frame("main", "cfi")];
+        let found = titled(Thread { frames, ..thread });
+        assert_eq!((found.text.as_str(), found.remark), ("Stack Overflow at recurse", None));
+    }
+
+    #[test]
+    fn thread_at_fault_is_named_before_the_one_that_crashed() {
+        let thread = |id: &str, crashed, function: &str| Thread {
+            id: id.into(),
+            crashed,
+            state: if crashed { "handler".into() } else { "running".into() },
+            frames: vec![Frame { function: Some(function.into()), ..Frame::default() }],
+            ..Thread::default()
+        };
+        let threads = vec![thread("exception 15", true, "isr"), thread("0x20000100", false, "fft")];
+        let empty = analyze(&Snapshot::default(), &[], &Options::default());
+        let report = Report { category: Category::StackOverflow, threads, ..empty };
+        let naming = Naming {
+            qualifier: Some("Stack Overflow in dsp".into()),
+            thread: Some(Address(0x2000_0100)),
+            function: None,
+        };
+        let expected = "Stack Overflow at fft [Stack Overflow in dsp]";
+        assert_eq!(title(&report, &naming).text, expected);
+        let naming = Naming { function: Some("recurse".into()), ..naming };
+        assert!(title(&report, &naming).text.starts_with("Stack Overflow at recurse ["));
     }
 }

@@ -184,3 +184,33 @@ fn loop_without_a_way_out_is_a_hang_with_interrupts_locked_or_in_a_handler() {
     let open = halted(&[(Register::PRIMASK, 0), (Register::BASEPRI, 0)]);
     assert_eq!(open.cause.confidence, Confidence::Possible, "{}", open.cause.summary);
 }
+
+#[test]
+fn recursion_that_went_on_below_the_stack_is_the_cause_of_a_crash_elsewhere() {
+    let case = "mps2-an386-Og-isr";
+    let before = report(case, &[]);
+    assert_eq!(before.title, "Bus Fault at level3 [in SysTick handler]");
+    let victim = before.threads.iter().find(|thread| thread.current).unwrap();
+    let stack = victim.stack.as_ref().unwrap().start.0;
+    let elf = std::fs::read(file("fixtures/elf/mps2-an386-Og.elf")).unwrap();
+    let image = ElfImage::parse(&elf).unwrap();
+    let symbols = SymbolFile::new(&image);
+    let function = symbols.symbol("fft_recurse").unwrap();
+    let mut inside =
+        (0..function.size).step_by(2).map(|offset| Address(function.address.0 + offset));
+    let back = inside.find(|at| follows_call(&symbols, *at)).unwrap().0 | 1;
+    // Frames of 40 bytes: 8 within the stack, `below` of them below it.
+    let crashed = |below: u32| {
+        let frame = [[1; 9].as_slice(), &[back]].concat();
+        let words = frame.repeat(8 + below as usize);
+        report_with(case, vec![(Address(stack - below * 40), words)], &[])
+    };
+    let after = crashed(3);
+    assert_eq!(after.category, Category::StackOverflow);
+    assert_eq!(after.cause.confidence, Confidence::Certain);
+    let name = &victim.name;
+    assert_eq!(after.title, format!("Bus Fault at fft_recurse [Stack Overflow in {name}]"));
+    assert!(after.cause.summary.contains("recursion of fft_recurse"), "{}", after.cause.summary);
+    // A recursion that kept to its stack is no cause.
+    assert_eq!(crashed(0).title, before.title);
+}

@@ -28,6 +28,7 @@ use crate::arch::cortex_m::fault::{FAULT_BITS, FaultBit, is_set};
 use crate::arch::cortex_m::instruction::{self, Instruction};
 use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
+use crate::issue::Naming;
 use crate::report::{Category, Cause, Confidence};
 use crate::rtos::{FatalReason, Heap, Kernel, KernelState, Thread};
 use crate::snapshot::{ReasonCode, RegisterSet};
@@ -58,14 +59,14 @@ pub(super) struct Scene<'a, 'd> {
 pub(super) struct Finding {
     pub(super) category: Category,
     pub(super) cause: Cause,
-    /// For the title, in brackets: `Stack Overflow in accel-workq`.
-    pub(super) qualifier: Option<String>,
+    /// For the title.
+    pub(super) naming: Naming,
 }
 
 impl Finding {
     fn new(category: Category, confidence: Confidence, summary: impl Into<String>) -> Finding {
         let cause = Cause { summary: summary.into(), confidence, evidence: Vec::new() };
-        Finding { category, cause, qualifier: None }
+        Finding { category, cause, naming: Naming::default() }
     }
 
     fn because(mut self, evidence: impl Into<String>) -> Finding {
@@ -74,7 +75,7 @@ impl Finding {
     }
 
     fn titled(mut self, qualifier: impl Into<String>) -> Finding {
-        self.qualifier = Some(qualifier.into());
+        self.naming.qualifier = Some(qualifier.into());
         self
     }
 }

@@ -26,23 +26,24 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
     if scene.reason == Some(FatalReason::SpuriousInterrupt) {
         let text = format!("An interrupt without a handler was taken{whereabouts}");
         let found = Finding::new(Category::Panic, Confidence::Certain, text);
-        return Some(
-            found.because("the kernel's fatal error code says so").titled("Spurious Interrupt"),
-        );
+        return Some(found.titled("Spurious Interrupt"));
     }
     let panic = called(is_panic).map(|function| format!("{function} is in the backtrace"));
     let svc = raised_by_svc.then(|| "the fatal error was raised by SVC".to_string());
     let fatal = called(is_fatal_path).map(|f| format!("{f} is in the backtrace"));
-    let told = scene.reason.filter(|reason| reason.is_raised());
-    let told = told.map(|_| "the kernel's fatal error code says so".to_string());
-    let evidence = panic.or(svc).or(fatal).or(told)?;
+    let evidence = panic.or(svc).or(fatal);
+    // The kernel's code is added to the evidence of every cause.
+    if evidence.is_none() && !scene.reason.is_some_and(FatalReason::is_raised) {
+        return None;
+    }
     let (what, title) = match scene.reason {
         Some(FatalReason::Oops) => ("raised a kernel oops", Some("Oops")),
         Some(FatalReason::OutOfMemory) => ("ran out of memory", Some("Out of Memory")),
         _ => ("stopped itself with a panic", None),
     };
     let text = format!("The firmware {what}{at}{whereabouts}");
-    let found = Finding::new(Category::Panic, Confidence::Certain, text).because(evidence);
+    let found = Finding::new(Category::Panic, Confidence::Certain, text);
+    let found = evidence.into_iter().fold(found, Finding::because);
     let mut found = claim.lines.into_iter().fold(found, Finding::because);
     if let Some(full) = heap::full(scene) {
         found = found.because(full).titled("Out of Memory");

@@ -3,6 +3,8 @@
 use super::status::register_evidence;
 use super::{Context, Finding, Scene};
 use crate::analysis::describe::{GUARD_REACH, NULL_PAGE, guard_of};
+use crate::analysis::unwind::PENDSV;
+use crate::arch::cortex_m::exception::Code as _;
 use crate::arch::cortex_m::fault::fault_address;
 use crate::arch::cortex_m::instruction::Instruction;
 use crate::base::{Address, AddressRange};
@@ -27,13 +29,14 @@ pub(super) fn canary(scene: &Scene<'_, '_>) -> Option<Finding> {
 
 /// A stack that was too small, of the thread that crashed or of another.
 pub(super) fn overflow(scene: &Scene<'_, '_>) -> Option<Finding> {
-    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 8] = [
+    let rules: [fn(&Scene<'_, '_>) -> Option<Finding>; 9] = [
         by_handlers,
         by_limit,
         by_pointer,
         by_guard,
         by_stacking,
         by_kernel,
+        by_recursion,
         by_sentinel,
         by_neighbour,
     ];
@@ -54,6 +57,8 @@ fn finding(thread: Option<&Thread>, confidence: Confidence, what: String) -> Fin
     let mut found =
         Finding::new(Category::StackOverflow, confidence, format!("Stack overflow{who}: {what}"))
             .titled(title);
+    found.naming.thread =
+        thread.filter(|thread| !thread.is_main_stack()).map(|thread| thread.address);
     if let Some(stack) = thread.and_then(|thread| thread.stack) {
         found = found.because(format!("the stack is {} bytes at {stack}", stack.size()));
     }
@@ -113,18 +118,28 @@ fn by_limit(scene: &Scene<'_, '_>) -> Option<Finding> {
     Some(finding(thread, Confidence::Certain, what))
 }
 
-/// The stack pointer itself is below the stack.
+/// The stack pointer of the running thread is below its stack, whether the thread itself crashed or
+/// what interrupted it.
 fn by_pointer(scene: &Scene<'_, '_>) -> Option<Finding> {
-    scene.crash_context()?;
-    let thread = scene.crashed_thread()?;
+    let crashed = scene.crashed?;
+    let index = scene.contexts.iter().position(|context| context.exception == 0)?;
+    let first = scene.contexts.get(index)?.frames.first()?;
+    // While the kernel switches threads PSP may be another's, and a frame that was searched for
+    // proves nothing against a thread that did not crash.
+    let is_switching = scene.contexts.iter().any(|context| context.exception == PENDSV);
+    if index != crashed && (is_switching || first.remark.is_some()) {
+        return None;
+    }
+    let thread = scene.current_thread()?;
     let stack = thread.stack?;
-    let context = scene.crash_context()?;
     // The frame that hardware pushed lies deeper than SP at the crash.
-    let sp = scene.crash_registers()?.sp().map(Address);
-    let lowest = context_frame(scene).into_iter().chain(sp).min()?;
+    let pushed = index.checked_sub(1).and_then(|handler| scene.contexts.get(handler));
+    let pushed = pushed.and_then(|handler| handler.exception_frame);
+    let sp = first.registers.sp().map(Address);
+    let lowest = pushed.into_iter().chain(sp).min()?;
     let below = stack.start().0.checked_sub(lowest.0).filter(|below| *below > 0)?;
     // A pointer far away is corrupted, not overflowed.
-    if u64::from(below) > stack.size().max(4096) || context.frames.is_empty() {
+    if u64::from(below) > stack.size().max(4096) {
         return None;
     }
     let register = if thread.is_main_stack() { "MSP" } else { "PSP" };
@@ -134,12 +149,6 @@ fn by_pointer(scene: &Scene<'_, '_>) -> Option<Finding> {
         Some(what) if thread.is_main_stack() => found.because(what),
         _ => found,
     })
-}
-
-/// Where hardware pushed the crashed thread's registers.
-fn context_frame(scene: &Scene<'_, '_>) -> Option<Address> {
-    let handler = scene.contexts.get(scene.crashed?.checked_sub(1)?)?;
-    handler.exception_frame
 }
 
 /// The access hit the guard below a stack.
@@ -214,7 +223,73 @@ fn by_kernel(scene: &Scene<'_, '_>) -> Option<Finding> {
     let what = "the kernel's stack check failed".to_string();
     let thread = scene.current_thread();
     let found = finding(thread, Confidence::Certain, what);
-    Some(found.because("the kernel's fatal error code says so"))
+    // A code is evidence by itself.
+    Some(match scene.code {
+        Some(_) => found,
+        None => found.because("the kernel has called its hook for stack overflows"),
+    })
+}
+
+/// Bytes at the end of a stack that are searched for a recursion: several frames of the largest
+/// that is told from chance.
+const RECURSION_REACH: u32 = 2048;
+/// Words between the frames of a recursion, at most.
+const RECURSION_STRIDE: u32 = 128;
+/// Frames of a recursion on both sides of the end of a stack that prove that it goes on there.
+const FEWEST_WITHIN: u32 = 3;
+const FEWEST_BELOW: u32 = 2;
+/// Frames of a recursion that are counted below a stack.
+const MOST_BELOW: u32 = 1 << 12;
+/// Stacks that are looked at for a recursion.
+const MOST_STACKS: usize = 8;
+
+/// A recursion that went on below the stack: its return address stands there as it does within, at
+/// the same distance. It may have overwritten so much that what crashed in the end has nothing to do
+/// with it.
+fn by_recursion(scene: &Scene<'_, '_>) -> Option<Finding> {
+    scene.crashed.or(scene.handler)?;
+    let mut threads = scene.used_up().collect::<Vec<_>>();
+    threads.sort_by_key(|(thread, _)| !thread.current);
+    threads
+        .into_iter()
+        .take(MOST_STACKS)
+        .find_map(|(thread, stack)| recursion(scene, thread, stack))
+}
+
+fn recursion(scene: &Scene<'_, '_>, thread: &Thread, stack: AddressRange) -> Option<Finding> {
+    let memory = scene.environment.memory;
+    let start = stack.start();
+    let word = |index: i64| memory.read_u32(start.wrapping_add(index.wrapping_mul(4))).ok();
+    let reach = u32::try_from(stack.size()).unwrap_or(u32::MAX).min(RECURSION_REACH) / 4;
+    let is_return = |word: &u32| word & 1 == 1 && scene.environment.is_return(*word);
+    (0..i64::from(reach)).find_map(|lowest| {
+        let back = word(lowest).filter(is_return)?;
+        let same = |index: i64| word(index) == Some(back);
+        (2..=i64::from(RECURSION_STRIDE)).find_map(|stride| {
+            let at = |count: u32| lowest.saturating_add(stride.saturating_mul(i64::from(count)));
+            let below = |count: u32| lowest.saturating_sub(stride.saturating_mul(count.into()));
+            // Downwards from the lowest within: what follows is outside.
+            let is_end = below(1) < 0;
+            if !is_end
+                || !(1..FEWEST_WITHIN).all(|count| same(at(count)))
+                || !(1..=FEWEST_BELOW).all(|count| same(below(count)))
+            {
+                return None;
+            }
+            let beyond =
+                (1..MOST_BELOW).take_while(|count| same(below(*count))).last().unwrap_or(0);
+            let bytes = below(beyond).saturating_mul(4).unsigned_abs();
+            let (symbol, _) = scene.environment.symbols.symbol_at(Address(back))?;
+            let function = symbol.readable().into_owned();
+            let what = format!("the recursion of {function} went on at least {bytes} bytes below it");
+            let mut found = finding(Some(thread), Confidence::Certain, what).because(format!(
+                "{beyond} of its return addresses, 0x{back:08x}, stand below the stack, {} bytes apart",
+                stride.saturating_mul(4)
+            ));
+            found.naming.function = Some(function);
+            Some(found)
+        })
+    })
 }
 
 /// A sentinel word at the end of a stack was overwritten, of whichever thread.

@@ -86,7 +86,7 @@ pub(super) fn from_registers(scene: &Scene<'_, '_>) -> Option<Finding> {
         .unwrap_or_else(|| Explained::new(Confidence::Possible, fallback(scene)));
     let text = format!("{} in {place}{whereabouts}", explained.what);
     let mut found = Finding::new(category(scene), explained.confidence, text);
-    found.qualifier = explained.title;
+    found.naming.qualifier = explained.title;
     found = match scene.crash_pc() {
         Some(pc) if scene.has("IMPRECISERR") => found
             .because(format!(

@@ -34,7 +34,7 @@ pub(super) fn expired(scene: &Scene<'_, '_>) -> Option<Finding> {
     }
     let mut found = Finding::new(Category::Watchdog, Confidence::Likely, summary)
         .because(format!("{handler} handles it in the {name} handler"));
-    found.qualifier = title;
+    found.naming.qualifier = title;
     let ready = scene.threads().iter().filter(|t| !t.current && t.state == State::Ready);
     let ready: Vec<&str> = ready.map(|thread| thread.name.as_str()).collect();
     if !ready.is_empty() {
