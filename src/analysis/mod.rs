@@ -99,6 +99,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     let contexts = unwind::contexts(&start, &environment, &mut notes);
     let crashed = core.crash_context(&contexts, &environment);
     let heaps = heaps::read(core);
+    let logs = logs::read(core, &mut notes);
     let bare = core.bare_metal(&contexts);
     if bare.is_some() {
         notes.add(Severity::Info, "no_rtos", "no RTOS: one stack");
@@ -143,7 +144,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         deadlocks,
         kernel_objects: objects::list(core),
         heap: heaps::list(heaps, &mut notes),
-        logs: logs::list(core),
+        logs: logs::list(logs),
         globals: Vec::new(),
         interrupts: interrupts::list(core, &contexts),
         mpu,

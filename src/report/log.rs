@@ -15,4 +15,7 @@ pub struct LogLine {
     pub text: String,
     /// Whether it was not yet handed to any output.
     pub pending: bool,
+    /// The console whose buffer held it, `RAM console` or `RTT`; null for a message of the log.
+    #[serde(default)]
+    pub console: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Kernels: which threads there are, in which state, where their registers are saved, what is on
 //! their heaps. One folder a kernel, each behind [`Kernel`].
 
+mod console;
 mod freertos;
 mod heap;
 mod holders;
@@ -179,6 +180,11 @@ pub trait Kernel: Sync {
         Vec::new()
     }
 
+    /// Why there is no log to find, when the firmware keeps none.
+    fn no_log(&self, _symbols: &SymbolFile<'_>) -> Option<Remark> {
+        None
+    }
+
     /// Functions that are handed its fatal error code in an argument called `reason`.
     fn reason_carriers(&self) -> &'static [&'static str] {
         &[]
@@ -234,6 +240,16 @@ pub fn bare_metal(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<Kerne
 /// The heap of the C library, which firmware has with a kernel and without.
 pub fn library_heap(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<Heap> {
     newlib::heap(memory, symbols)
+}
+
+/// `log` and the terminal that a probe reads through memory (SEGGER RTT), which firmware may have
+/// with a kernel and without, oldest line first.
+pub fn with_terminal(
+    log: Vec<LogLine>,
+    memory: &dyn Memory,
+    symbols: &SymbolFile<'_>,
+) -> Vec<LogLine> {
+    console::merge(log, console::rtt(memory, symbols))
 }
 
 /// Why a kernel says it gave up.

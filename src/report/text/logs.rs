@@ -16,7 +16,13 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
     if hidden > 0 {
         page.wrapped("  ", Ink::Dim, &format!("… {hidden} lines before (--full shows them)"));
     }
+    let mut console = None;
     for line in report.logs.iter().skip(hidden) {
+        if line.console != console {
+            console.clone_from(&line.console);
+            let from = console.as_deref().unwrap_or("log");
+            page.wrapped("  ", Ink::Dim, &format!("from the {from}:"));
+        }
         let ink = match line.level.as_deref() {
             Some("err") => Ink::Fault,
             Some("wrn") => Ink::Warning,
@@ -33,7 +39,7 @@ fn in_words(line: &LogLine) -> String {
     let level = line.level.as_ref().map_or(String::new(), |level| format!("<{level}> "));
     let module = line.module.as_ref().map_or(String::new(), |module| format!("{module}: "));
     let pending = if line.pending { "  [not yet printed]" } else { "" };
-    format!("{time}{level}{module}{}{pending}", line.text.replace(['\r', '\n'], " "))
+    format!("{time}{level}{module}{}{pending}", line.text.replace(['\r', '\n', '\t'], " "))
 }
 
 #[cfg(test)]

@@ -5,8 +5,16 @@ use crate::snapshot::MemoryImage;
 use crate::symbols::{ElfImage, SymbolFile};
 
 /// Calls `check` with the memory, which it may damage first, and the symbols.
-pub(super) fn with_objects(check: impl FnOnce(&mut MemoryImage, &SymbolFile<'_>)) {
-    let elf = include_bytes!("../../../fixtures/zephyr/objects.elf");
+pub(in crate::rtos) fn with_objects(check: impl FnOnce(&mut MemoryImage, &SymbolFile<'_>)) {
+    with(include_bytes!("../../../fixtures/zephyr/objects.elf"), check);
+}
+
+/// The same with the objects of early versions.
+pub(in crate::rtos) fn with_old_objects(check: impl FnOnce(&mut MemoryImage, &SymbolFile<'_>)) {
+    with(include_bytes!("../../../fixtures/zephyr/old.elf"), check);
+}
+
+fn with(elf: &[u8], check: impl FnOnce(&mut MemoryImage, &SymbolFile<'_>)) {
     let image = ElfImage::parse(elf).unwrap();
     let symbols = SymbolFile::new(&image);
     let mut memory = MemoryImage::default();
@@ -20,7 +28,7 @@ pub(super) fn with_objects(check: impl FnOnce(&mut MemoryImage, &SymbolFile<'_>)
 }
 
 /// Writes `bytes` into the variable `name`, `offset` bytes from its start.
-pub(super) fn poke(
+pub(in crate::rtos) fn poke(
     memory: &mut MemoryImage,
     symbols: &SymbolFile<'_>,
     name: &str,

@@ -5,7 +5,7 @@
 //! `_kernel_openocd_offsets`) where there is no DWARF.
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 mod heaps;
 mod layout;
 mod logs;
@@ -83,6 +83,10 @@ impl Kernel for Zephyr {
 
     fn logs(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<LogLine> {
         logs::read(memory, symbols)
+    }
+
+    fn no_log(&self, symbols: &SymbolFile<'_>) -> Option<Remark> {
+        logs::remark(symbols)
     }
 
     fn urgency(&self, priority: i32) -> i32 {
