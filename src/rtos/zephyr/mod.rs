@@ -12,6 +12,7 @@ mod logs;
 mod objects;
 mod package;
 mod placed;
+mod pools;
 mod reason;
 mod saved;
 mod states;
@@ -69,7 +70,9 @@ impl Kernel for Zephyr {
     }
 
     fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
-        heaps::read(memory, symbols)
+        let mut heaps = heaps::read(memory, symbols);
+        heaps.extend(pools::read(memory, symbols));
+        heaps
     }
 
     fn objects(
