@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Note, Report, Severity, render_text};
+use crate::report::{Note, Report, Section, Severity, render_section, render_text};
 use crate::snapshot::MemoryImage;
 use crate::svd;
 
@@ -20,6 +20,7 @@ use crate::svd;
 #[command(after_help = "Examples:\n  mflt analyze crash.core --elf zephyr.elf\n  \
     mflt analyze crash.core --elf app.elf --elf bootloader.elf\n  \
     mflt analyze crash.core --elf zephyr.elf --svd STM32F407.svd\n  \
+    mflt analyze crash.core --elf zephyr.elf --section threads\n  \
     mflt analyze crash.core --elf zephyr.elf --json | jq .cause")]
 pub(super) struct AnalyzeArgs {
     /// The dump, of any format that docs/dump-formats.md lists, also a serial log with a coredump
@@ -42,6 +43,13 @@ pub(super) struct AnalyzeArgs {
     /// Show everything: all registers, the locals of every thread, globals and memory ranges.
     #[arg(long, conflicts_with = "json")]
     full: bool,
+    /// Print one part of the report only.
+    #[arg(long, value_enum, value_name = "PART", conflicts_with_all = ["json", "full"])]
+    section: Option<Part>,
+    /// Print one frame of the crashed thread only, with its arguments and locals; 0 is where it
+    /// crashed.
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "full", "section"])]
+    frame: Option<u16>,
     /// Go on although the ELF does not belong to the dump; the report says so.
     #[arg(long)]
     force: bool,
@@ -53,7 +61,28 @@ pub(super) struct AnalyzeArgs {
     max_frames: u16,
 }
 
+/// A part of the report that stands for itself.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// Why it crashed, with the evidence.
+    Cause,
+    /// Fault registers in words.
+    Fault,
+    /// A line for each thread.
+    Threads,
+}
+
 impl AnalyzeArgs {
+    /// What alone is to be printed.
+    fn section(&self) -> Option<Section> {
+        let frame = self.frame.map(|number| Section::Frame(number.into()));
+        frame.or(self.section.map(|part| match part {
+            Part::Cause => Section::Cause,
+            Part::Fault => Section::Fault,
+            Part::Threads => Section::Threads,
+        }))
+    }
+
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         let snapshot = dump::open_at(&self.core, self.base)?;
         let files = elf::map_all(&self.elf)?;
@@ -74,6 +103,8 @@ impl AnalyzeArgs {
         }
         if self.json {
             context.json(&report)?;
+        } else if let Some(section) = self.section() {
+            write!(context.out, "{}", render_section(&report, section, context.style(false)))?;
         } else {
             write!(context.out, "{}", render_text(&report, context.style(self.full)))?;
         }

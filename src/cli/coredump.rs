@@ -259,13 +259,14 @@ impl CoredumpArgs {
     }
 
     fn output(&self, captured_at: Duration) -> PathBuf {
-        self.output.clone().unwrap_or_else(|| {
-            let ms = u64::try_from(captured_at.as_millis()).unwrap_or(0);
-            let [year, month, day, hour, minute, second] = civil_time(ms);
-            let time = format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z");
-            PathBuf::from(format!("coredump-{time}.core"))
-        })
+        self.output.clone().unwrap_or_else(|| default_name(captured_at).into())
     }
+}
+
+fn default_name(captured_at: Duration) -> String {
+    let ms = u64::try_from(captured_at.as_millis()).unwrap_or(0);
+    let [year, month, day, hour, minute, second] = civil_time(ms);
+    format!("coredump-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.core")
 }
 
 /// Fills in the threads of the operating system and what the exception interrupted, so that
@@ -357,7 +358,7 @@ impl Outcome {
     ) -> anyhow::Result<Exit> {
         let path = args.output(self.captured_at);
         let snapshot = &self.captured.snapshot;
-        let written = write(&path, snapshot);
+        let written = write(&path, snapshot).or_else(|error| self.rescue(error));
         if let (Err(_), Some(error)) = (&written, &self.captured.error)
             && snapshot.memory.is_empty()
         {
@@ -410,6 +411,19 @@ impl Outcome {
         left.with_context(|| format!("leaving the target at `{}`", args.gdb))?;
         let complete = self.captured.snapshot.origin.complete == Some(true);
         Ok(if args.strict && !complete { Exit::Incomplete } else { Exit::Done })
+    }
+
+    /// Keeps a capture that cannot be written where it should be: a full disk or a link that is
+    /// gone must not cost what may never happen again.
+    fn rescue(&self, error: anyhow::Error) -> anyhow::Result<()> {
+        if self.captured.snapshot.memory.is_empty() {
+            return Err(error);
+        }
+        let path = std::env::temp_dir().join(default_name(self.captured_at));
+        match write(&path, &self.captured.snapshot) {
+            Ok(()) => Err(error).hint(format!("the coredump is in `{}` instead", path.display())),
+            Err(_) => Err(error),
+        }
     }
 
     fn print_json(

@@ -12,6 +12,7 @@ mod dump;
 mod elf;
 mod exit;
 mod files;
+mod gdb_init;
 mod gdbserver;
 mod numbers;
 mod priorities;
@@ -78,6 +79,7 @@ enum Command {
     Coredump(coredump::CoredumpArgs),
     Decode(decode::DecodeArgs),
     Diff(diff::DiffArgs),
+    GdbInit(gdb_init::GdbInitArgs),
     Gdbserver(gdbserver::GdbserverArgs),
     Symbols(symbols::SymbolsArgs),
 }
@@ -90,6 +92,7 @@ impl Command {
             Command::Coredump(args) => args.run(context),
             Command::Decode(args) => args.run(context),
             Command::Diff(args) => args.run(context),
+            Command::GdbInit(args) => args.run(context),
             Command::Gdbserver(args) => args.run(context),
             Command::Symbols(args) => args.run(context),
         }

@@ -11,6 +11,7 @@ mod diff;
 mod formats;
 mod freertos;
 mod gdb;
+mod gdb_commands;
 mod gdbserver;
 mod hostile;
 mod languages;

@@ -78,6 +78,8 @@ pub enum Section {
     Fault,
     /// A line for each thread.
     Threads,
+    /// One frame of the thread that crashed, by its number, with arguments and locals.
+    Frame(usize),
 }
 
 /// Renders one section of `report`, in the words of [`render_text`].
@@ -94,6 +96,7 @@ pub fn render_section(report: &Report, section: Section, style: Style) -> String
         }
         Section::Fault => fault(&mut page, report),
         Section::Threads => threads::overview(&mut page, report),
+        Section::Frame(number) => threads::one_frame(&mut page, report, number),
     }
     page.finish()
 }

@@ -64,6 +64,29 @@ pub(super) fn crashed(page: &mut Page, report: &Report) {
     }
 }
 
+/// Frame `number` of the thread that crashed, or that ran, with its locals.
+pub(super) fn one_frame(page: &mut Page, report: &Report, number: usize) {
+    let crashed = report.threads.iter().find(|thread| thread.crashed);
+    let Some(thread) = crashed.or_else(|| report.threads.iter().find(|thread| thread.current))
+    else {
+        page.line(Ink::Plain, "no thread crashed, and none is known to run");
+        return;
+    };
+    let Some(found) = thread.frames.get(number) else {
+        let count = thread.frames.len();
+        let text = format!("thread {} has {count} frames, counted from 0", thread.name);
+        page.line(Ink::Plain, &text);
+        return;
+    };
+    frame(page, found, true);
+    if found.arguments.is_empty() && found.locals.is_empty() {
+        page.wrapped("        ", Ink::Dim, "no arguments, no locals");
+    }
+    for variable in &found.arguments {
+        variables::tree(page, variable, 8);
+    }
+}
+
 fn backtrace(page: &mut Page, thread: &Thread, with_locals: bool) {
     let crashed = if thread.crashed { ", crashed" } else { "" };
     page.heading(&format!("Thread {} ({}, {}{crashed})", thread.name, thread.id, thread.state));

@@ -55,6 +55,9 @@ impl GdbClient {
 
     fn identify(&mut self) -> Result<(), TargetError> {
         let features = &self.features;
+        if let Some(debugger) = features.debugger.clone() {
+            return self.identify_behind(&debugger);
+        }
         if !features.no_ack {
             // Only QEMU and Renode do not offer to leave out acknowledgements.
             if self.link.request("qqemu.sstepbits", SIMPLE)?.starts_with(b"ENABLE=") {
@@ -69,12 +72,12 @@ impl GdbClient {
         self.pipeline = PIPELINE_NO_ACK;
         let size = features.packet_size;
         let openocd = size == 0x4000 && features.threads_xml && features.resume_list;
-        if openocd && let Ok(version) = self.link.monitor("version") {
-            let line = version.lines().find(|line| line.contains("Open On-Chip Debugger"));
-            if let Some(line) = line {
-                self.kind = ServerKind::OpenOcd;
-                self.description = shorten(line.trim().as_bytes());
-            }
+        if openocd
+            && let Ok(version) = self.link.monitor("version")
+            && let Some(line) = openocd_version(&version)
+        {
+            self.kind = ServerKind::OpenOcd;
+            self.description = line;
         } else if size == 0x800 && features.threads_xml {
             self.kind = ServerKind::PyOcd;
             self.description = "pyOCD".to_owned();
@@ -87,6 +90,24 @@ impl GdbClient {
         if self.description.is_empty() {
             self.description = "GDB server".to_owned();
         }
+        Ok(())
+    }
+
+    /// Which server a debugger is connected to. Two habits reach through it: QEMU hides what the
+    /// MPU denies, OpenOCD says zero for what it cannot read.
+    fn identify_behind(&mut self, debugger: &str) -> Result<(), TargetError> {
+        self.pipeline = PIPELINE_NO_ACK;
+        let mut server = "GDB server".to_owned();
+        if self.link.request("qqemu.sstepbits", SIMPLE)?.starts_with(b"ENABLE=") {
+            self.kind = ServerKind::Qemu;
+            server = "QEMU".to_owned();
+        } else if let Ok(version) = self.link.monitor("version")
+            && let Some(line) = openocd_version(&version)
+        {
+            self.kind = ServerKind::OpenOcd;
+            server = line;
+        }
+        self.description = format!("{debugger} ({server})");
         Ok(())
     }
 
@@ -103,6 +124,11 @@ impl GdbClient {
             return Ok(());
         }
         match stop_signal(&reply) {
+            Some(_) if self.features.debugger.is_some() => {
+                self.was_running = Some(false);
+                self.stop_reason = Some(reason(&reply));
+                Ok(())
+            }
             Some(signal) if signal != 0 => {
                 // Servers stop the target as we connect. A signal of ours, SIGINT or SIGSTOP,
                 // or a stop that was told before we had asked: it was running till then.
@@ -247,6 +273,12 @@ impl GdbClient {
         }
         Ok(Some(String::from_utf8_lossy(&document).into_owned()))
     }
+}
+
+/// The line in which OpenOCD names itself.
+fn openocd_version(printed: &str) -> Option<String> {
+    let line = printed.lines().find(|line| line.contains("Open On-Chip Debugger"))?;
+    Some(shorten(line.trim().as_bytes()))
 }
 
 /// RAM of the server's memory map, lowest first.

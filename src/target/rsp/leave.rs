@@ -17,6 +17,11 @@ pub(super) fn leave(client: &mut GdbClient, leave: Leave) -> Result<Option<bool>
         // When it cannot be told, leave it to the server what `D` means.
         Leave::AsFound => client.was_running.unwrap_or(true),
     };
+    if client.features.debugger.is_some() {
+        // The target stays with the debugger, which stopped it.
+        detach(client)?;
+        return Ok(Some(false));
+    }
     match (client.kind, run) {
         // QEMU goes on with `D`, and stays as it is when the connection just ends.
         (ServerKind::Qemu, false) => return Ok(Some(false)),

@@ -3,6 +3,8 @@
 //! Known habits come from the sources and from running the servers; a server that is not
 //! recognised gets the careful defaults.
 
+use super::link::shorten;
+
 /// A GDB server, as far as its habits matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +31,8 @@ pub(super) struct Features {
     pub(super) memory_map: bool,
     pub(super) threads_xml: bool,
     pub(super) resume_list: bool,
+    /// The debugger that passes requests on to the server it is connected to: `gdb-scripts`.
+    pub(super) debugger: Option<String>,
 }
 
 impl Features {
@@ -49,6 +53,9 @@ impl Features {
             memory_map: has("qXfer:memory-map:read+"),
             threads_xml: has("qXfer:threads:read+"),
             resume_list: has("vContSupported+"),
+            debugger: text.split(';').find_map(|feature| {
+                feature.strip_prefix("mflt.debugger=").map(|name| shorten(name.as_bytes()))
+            }),
         }
     }
 

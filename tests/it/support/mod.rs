@@ -3,6 +3,7 @@
 pub(crate) mod board;
 pub(crate) mod elf;
 pub(crate) mod folder;
+pub(crate) mod http;
 pub(crate) mod manifest;
 pub(crate) mod program;
 pub(crate) mod qemu;
