@@ -296,8 +296,8 @@ pub struct Frame {
     pub file: Option<String>,
     /// Line, from 1.
     pub line: Option<u32>,
-    /// How the frame was found: `registers`, `exception frame`, `cfi`, `exidx`, `prologue`,
-    /// `link register`, `scan`.
+    /// How the frame was found: `registers`, `saved registers`, `exception frame`, `cfi`, `exidx`,
+    /// `link register`, `tail call`, or a guess: `frame size`, `prologue`, `scan`.
     pub found_by: String,
     /// The ELF that holds the code, by the end of its path, when there are several.
     pub image: Option<String>,

@@ -187,6 +187,7 @@ fn doubt(frame: &Frame) -> &'static str {
     match frame.found_by.as_str() {
         "scan" => "  [guess: found on the stack]",
         "prologue" => "  [guess: by its prologue]",
+        "frame size" => "  [guess: by the size of the frame]",
         _ => "",
     }
 }
