@@ -9,6 +9,7 @@ mod mpu;
 mod objects;
 mod paint;
 mod peripherals;
+mod thread_table;
 mod threads;
 mod variables;
 
@@ -37,7 +38,7 @@ fn report_on(page: &mut Page, report: &Report) {
     identity(page, report);
     page.blank();
     fault(page, report);
-    threads::overview(page, report);
+    thread_table::overview(page, report);
     heaps::overview(page, report);
     logs::overview(page, report);
     threads::backtraces(page, report);
@@ -95,7 +96,7 @@ pub fn render_section(report: &Report, section: Section, style: Style) -> String
             page.line(Ink::Plain, "no fault registers were captured");
         }
         Section::Fault => fault(&mut page, report),
-        Section::Threads => threads::overview(&mut page, report),
+        Section::Threads => thread_table::overview(&mut page, report),
         Section::Frame(number) => threads::one_frame(&mut page, report, number),
     }
     page.finish()

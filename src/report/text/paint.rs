@@ -48,7 +48,7 @@ impl Ink {
 /// Columns of a field's label.
 const LABEL: usize = 11;
 /// Narrower than this nothing is wrapped: the terminal does it.
-const NARROWEST: usize = 30;
+pub(super) const NARROWEST: usize = 30;
 
 /// Text under construction.
 pub(super) struct Page {

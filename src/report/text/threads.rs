@@ -1,6 +1,6 @@
-//! Threads: one line each, then their backtraces.
+//! Backtraces of threads.
 
-use super::super::{Frame, Report, Stack, Thread};
+use super::super::{Frame, Report, Thread};
 use super::paint::{Ink, Page};
 use super::variables;
 
@@ -8,47 +8,6 @@ use super::variables;
 const FEWEST_FOLDED: usize = 2;
 /// Instructions before and behind the one of the crash in the short report.
 const SHORT_LISTING: usize = 2;
-
-/// A table of all threads.
-pub(super) fn overview(page: &mut Page, report: &Report) {
-    if report.threads.is_empty() {
-        return;
-    }
-    page.heading("Threads");
-    let longest = report.threads.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
-    let width = longest.clamp(4, 32);
-    for thread in &report.threads {
-        let mark = if thread.crashed {
-            '!'
-        } else if thread.current {
-            '*'
-        } else {
-            ' '
-        };
-        let base = thread.base_priority.map_or(String::new(), |base| format!(" ({base})"));
-        let priority = thread.priority.map_or(String::new(), |p| format!("prio {p}{base}"));
-        let stack = thread.stack.as_ref().map_or(String::new(), usage);
-        let waits = thread.waits_for.as_ref().map_or(String::new(), |on| match &thread.wait {
-            // The state says already that it is time that passes.
-            Some(wait) if wait.name.is_none() && wait.object.is_none() => on.clone(),
-            _ => format!("on {on}"),
-        });
-        let lead = format!("{mark} {:<width$} ", thread.name);
-        let row = format!("{:<9} {priority:<9} {stack:<38} {waits}", thread.state);
-        let ink = if thread.crashed { Ink::Fault } else { Ink::Plain };
-        page.wrapped(&lead, ink, row.trim_end());
-    }
-    page.blank();
-}
-
-/// `stack 412 of 1024 (max 980)`.
-fn usage(stack: &Stack) -> String {
-    let size = stack.size;
-    let used = stack.used.map_or_else(|| "?".to_string(), |used| used.to_string());
-    let high = stack.high_water.map_or(String::new(), |high| format!(" (max {high})"));
-    let flag = if stack.overflowed { " OVERFLOWED" } else { "" };
-    format!("stack {used} of {size}{high}{flag}")
-}
 
 /// Every thread's frames.
 pub(super) fn backtraces(page: &mut Page, report: &Report) {
