@@ -7,7 +7,7 @@ use mflt::arch::cortex_m::system::{
     BFAR, CFSR, DHCSR, HFSR, ICSR, MMFAR, SFAR, SFSR, SHCSR, SystemRegister,
 };
 use mflt::base::{Address, Memory};
-use mflt::report::{Category, Confidence, Hex32, Report};
+use mflt::report::{Category, Confidence, Hex32, Report, Style, render_text};
 use mflt::snapshot::{MemoryImage, Register};
 use mflt::symbols::{ElfImage, SymbolFile};
 
@@ -213,4 +213,15 @@ fn recursion_that_went_on_below_the_stack_is_the_cause_of_a_crash_elsewhere() {
     assert!(after.cause.summary.contains("recursion of fft_recurse"), "{}", after.cause.summary);
     // A recursion that kept to its stack is no cause.
     assert_eq!(crashed(0).title, before.title);
+}
+
+#[test]
+fn merely_halted_target_has_no_block_of_zeros_and_tells_each_wait_once() {
+    let report = report("mps2-an386-Og-hang", &[(ICSR, 0)]);
+    let text = render_text(&report, Style { width: 200, ..Style::default() });
+    assert!(!text.contains("\nFault\n"), "{text}");
+    let wait = "mutex bus_lock, owned by mutex_owner";
+    assert_eq!(text.matches(wait).count(), 1, "{text}");
+    let full = render_text(&report, Style { full: true, ..Style::default() });
+    assert!(full.contains("\nFault\n"), "{full}");
 }

@@ -31,12 +31,15 @@ pub(super) fn halted(scene: &Scene<'_, '_>) -> Finding {
         .or_else(|| ran_off(scene, context, &runner))
         .or_else(|| stuck(scene, context, &halted))
         .or_else(|| locked(scene, context, &halted))
-        .or_else(|| spins(scene, context, &halted))
-        .unwrap_or_else(|| {
-            let text = format!("Nothing faulted: {halted}");
-            Finding::new(Category::DebuggerHalted, Confidence::Likely, text)
-        });
-    who_waits(scene).into_iter().fold(found, Finding::because)
+        .or_else(|| spins(scene, context, &halted));
+    // Who waits for what stands in the list of threads.
+    found.unwrap_or_else(|| {
+        let text = format!("Nothing faulted: {halted}");
+        let found = Finding::new(Category::DebuggerHalted, Confidence::Likely, text);
+        let evidence = "no fault status bit is set, no handler of a fault is active, and no function \
+                        by which firmware stops itself is at work";
+        found.because(evidence)
+    })
 }
 
 /// Threads that wait for each other in a circle.
@@ -91,13 +94,17 @@ fn stuck(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Findi
     }
     let evidence = endless(scene, context)?;
     let text = format!("Hang: {halted}, in a loop that has no way out");
-    let found = Finding::new(Category::DebuggerHalted, Confidence::Certain, text).because(evidence);
-    Some(match mask {
-        Some(mask) => found.because(spell(mask)).titled("Interrupts Locked"),
-        None => found
-            .because("no thread runs, and no interrupt of its priority or below, until it returns")
-            .titled("Endless Loop"),
-    })
+    let (why, title) = match mask {
+        Some(mask) => (spell(mask), "Interrupts Locked"),
+        None => {
+            let text =
+                "no thread runs, and no interrupt of its priority or below, until it returns";
+            (text.to_string(), "Endless Loop")
+        }
+    };
+    let evidence = [evidence, why].into_iter().chain(scene.kept_waiting());
+    let found = Finding::new(Category::DebuggerHalted, Confidence::Certain, text);
+    Some(evidence.fold(found, Finding::because).titled(title))
 }
 
 /// Code that runs with interrupts locked, while some wait: nothing else can ever run.
@@ -120,23 +127,23 @@ fn locked(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Find
     let confidence = if mask.is_some() { Confidence::Likely } else { Confidence::Possible };
     let found = Finding::new(Category::DebuggerHalted, confidence, text)
         .because("ICSR.PENDSTSET: the SysTick interrupt is pending and is not taken");
-    let found = mask.into_iter().map(spell).fold(found, Finding::because);
+    let more = mask.map(spell).into_iter().chain(scene.kept_waiting());
+    let found = more.fold(found, Finding::because);
     Some(found.titled("Interrupts Locked"))
 }
 
 /// A thread that never gives the CPU away while others could run. Interrupts still come, and what
 /// they wake may run: it need not be wrong.
 fn spins(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Finding> {
-    let others =
-        |thread: &&Thread| !thread.current && thread.state == State::Ready && !is_idle(thread);
     let runs = scene.current_thread().is_some_and(|thread| !is_idle(thread));
-    if context.exception != 0 || !runs || !scene.threads().iter().any(|thread| others(&thread)) {
+    if context.exception != 0 || !runs {
         return None;
     }
+    let others = scene.kept_waiting()?;
     let evidence = endless(scene, context)?;
     let text = format!("Possible hang: {halted}, in a loop that has no way out");
     let found = Finding::new(Category::DebuggerHalted, Confidence::Possible, text);
-    Some(found.because(evidence).titled("Endless Loop"))
+    Some(found.because(evidence).because(others).titled("Endless Loop"))
 }
 
 /// That the code of `context` stands in a loop without a way out.
@@ -151,22 +158,12 @@ fn is_idle(thread: &Thread) -> bool {
     thread.name.to_ascii_lowercase().starts_with("idle")
 }
 
-/// Who could run and does not, and who waits for what.
-fn who_waits(scene: &Scene<'_, '_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let threads = scene.threads();
-    let ready = threads.iter().filter(|thread| !thread.current && thread.state == State::Ready);
-    let ready: Vec<&str> = ready.map(|thread| thread.name.as_str()).take(MOST).collect();
-    if !ready.is_empty() {
-        lines.push(format!("ready to run and not running: {}", ready.join(", ")));
+impl Scene<'_, '_> {
+    /// Who could run and does not.
+    pub(super) fn kept_waiting(&self) -> Option<String> {
+        let ready = |thread: &&Thread| !thread.current && thread.state == State::Ready;
+        let ready = self.threads().iter().filter(ready).filter(|thread| !is_idle(thread));
+        let ready: Vec<&str> = ready.map(|thread| thread.name.as_str()).take(MOST).collect();
+        (!ready.is_empty()).then(|| format!("ready to run and not running: {}", ready.join(", ")))
     }
-    let waits = |thread: &Thread| {
-        let wait = thread.wait.as_ref().filter(|wait| wait.object.is_some())?;
-        Some(format!("{} for {}", thread.name, waits::in_words(wait, threads)))
-    };
-    let waiting: Vec<String> = threads.iter().filter_map(waits).take(MOST).collect();
-    if !waiting.is_empty() {
-        lines.push(format!("waiting: {}", waiting.join("; ")));
-    }
-    lines
 }

@@ -4,7 +4,6 @@ use super::{Context, Finding, Scene};
 use crate::arch::cortex_m::exception;
 use crate::issue::{is_machinery, is_watchdog};
 use crate::report::{Category, Confidence};
-use crate::rtos::State;
 
 /// A watchdog's handler was running, or stopped the firmware. What it interrupted is what did not
 /// let it be fed. A watchdog that resets without an interrupt leaves no dump to look at.
@@ -35,10 +34,5 @@ pub(super) fn expired(scene: &Scene<'_, '_>) -> Option<Finding> {
     let mut found = Finding::new(Category::Watchdog, Confidence::Likely, summary)
         .because(format!("{handler} handles it in the {name} handler"));
     found.naming.qualifier = title;
-    let ready = scene.threads().iter().filter(|t| !t.current && t.state == State::Ready);
-    let ready: Vec<&str> = ready.map(|thread| thread.name.as_str()).collect();
-    if !ready.is_empty() {
-        found = found.because(format!("ready to run and not running: {}", ready.join(", ")));
-    }
-    Some(found)
+    Some(scene.kept_waiting().into_iter().fold(found, Finding::because))
 }

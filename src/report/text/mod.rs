@@ -17,7 +17,7 @@ pub use difference::render_difference;
 pub use messages::render_message;
 pub use paint::{Style, printable};
 
-use super::{Confidence, MatchKind, Note, Report, Severity};
+use super::{Category, Confidence, FaultBit, MatchKind, Note, Report, Severity};
 use paint::{Ink, Page};
 
 /// Notes that a short report shows.
@@ -37,7 +37,9 @@ fn report_on(page: &mut Page, report: &Report) {
     cause(page, report);
     identity(page, report);
     page.blank();
-    fault(page, report);
+    if page.style().full || !nothing_faulted(report) {
+        fault(page, report);
+    }
     thread_table::overview(page, report);
     heaps::overview(page, report);
     logs::overview(page, report);
@@ -180,6 +182,13 @@ fn fault(page: &mut Page, report: &Report) {
         }
     }
     page.blank();
+}
+
+/// Whether there is nothing to say about faults: the cause tells what was running instead.
+fn nothing_faulted(report: &Report) -> bool {
+    let is_status = |bit: &FaultBit| bit.register != "SHCSR";
+    report.category == Category::DebuggerHalted
+        && report.fault.as_ref().is_none_or(|fault| !fault.bits.iter().any(is_status))
 }
 
 fn memory(page: &mut Page, report: &Report) {
