@@ -118,6 +118,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         told: snapshot.reason_code,
         after_svc: start.after_svc,
         heaps: &heaps,
+        logs: &logs,
     };
     let mut finding = cause::explain(&scene);
     let mpu = mpu::list(core, &scene, &mut finding.cause, &mut notes);

@@ -30,7 +30,7 @@ use crate::arch::cortex_m::system::{CFSR, HFSR};
 use crate::base::Address;
 use crate::issue::Naming;
 use crate::report::{Category, Cause, Confidence};
-use crate::rtos::{FatalReason, Heap, Kernel, KernelState, Thread};
+use crate::rtos::{FatalReason, Heap, Kernel, KernelState, LogLine, Thread};
 use crate::snapshot::{ReasonCode, RegisterSet};
 use crate::symbols::SymbolFile;
 
@@ -53,6 +53,8 @@ pub(super) struct Scene<'a, 'd> {
     /// Whether an SVC that the dump no longer shows raised the crash.
     pub(super) after_svc: bool,
     pub(super) heaps: &'a [Heap],
+    /// What is left of the log and of consoles, oldest first.
+    pub(super) logs: &'a [LogLine],
 }
 
 /// What a rule found.

@@ -1,7 +1,8 @@
 //! A call that did not come back: what it was given, and what was printed on the way to it.
 //!
 //! Values are those that the code itself holds, and those of registers that calls leave alone
-//! (AAPCS32 6.1.1) and of memory that they point to. What cannot be told is left open.
+//! (AAPCS32 6.1.1), of what the caller's own call passed, and of memory that they point to. What
+//! cannot be told is left open.
 
 use crate::analysis::unwind::{Environment, UnwoundFrame};
 use crate::arch::cortex_m::dataflow::{Body, SP, Source};
@@ -15,6 +16,8 @@ use crate::symbols::SymbolKind;
 const LONGEST_TEXT: usize = 512;
 /// Registers that are followed to know one.
 const MAX_DEPTH: usize = 8;
+/// Callers that are asked what they passed.
+const MOST_CALLERS: usize = 4;
 /// Arguments of a call that are passed in registers.
 const IN_REGISTERS: u32 = 4;
 
@@ -22,6 +25,9 @@ const IN_REGISTERS: u32 = 4;
 pub(in crate::analysis) struct Call<'a, 'd> {
     environment: &'a Environment<'a, 'd>,
     frame: &'a UnwoundFrame,
+    /// The frames that this led to, and those that led to it.
+    inner: Vec<&'a UnwoundFrame>,
+    outer: &'a [UnwoundFrame],
     body: Body,
     at: Address,
     /// Bit n: rn of the frame is what the function left in it.
@@ -29,12 +35,15 @@ pub(in crate::analysis) struct Call<'a, 'd> {
 }
 
 impl<'a, 'd> Call<'a, 'd> {
-    /// The call in `frame`; `inner` are the frames that it led to, of handlers too.
+    /// The call in the first of `frames`, behind which its callers stand; `inner` are the frames
+    /// that it led to, of handlers too.
     pub(in crate::analysis) fn of(
-        frame: &'a UnwoundFrame,
-        inner: &[&UnwoundFrame],
+        frames: &'a [UnwoundFrame],
+        inner: Vec<&'a UnwoundFrame>,
         environment: &'a Environment<'a, 'd>,
     ) -> Option<Call<'a, 'd>> {
+        let (frame, outer) = frames.split_first()?;
+        let outer = outer.get(..outer.len().min(MOST_CALLERS))?;
         let body = body(frame.pc.lookup(), environment)?;
         let back = frame.pc.address().without_thumb_bit();
         // BL has four bytes, BLX Rm two.
@@ -51,7 +60,7 @@ impl<'a, 'd> Call<'a, 'd> {
                 kept |= 1 << register;
             }
         }
-        Some(Call { environment, frame, body, at, kept })
+        Some(Call { environment, frame, inner, outer, body, at, kept })
     }
 
     /// Argument `index` of the call, from 0, as a word.
@@ -97,6 +106,7 @@ impl<'a, 'd> Call<'a, 'd> {
         let known = if last { u32::MAX } else { IN_REGISTERS };
         let mut next = 1_u32;
         let mut arguments = Vec::new();
+        let mut complete = true;
         for slot in printf::slots(&format) {
             if matches!(slot, Slot::Wide | Slot::Double) {
                 next = next.next_multiple_of(2);
@@ -121,6 +131,7 @@ impl<'a, 'd> Call<'a, 'd> {
                 Slot::Text => Argument::Integer { value: 0, wide: false },
                 _ => Argument::Text(String::new()),
             };
+            complete &= argument.is_some();
             arguments.push(argument.unwrap_or(unknown));
             next = next.saturating_add(taken);
         }
@@ -129,7 +140,7 @@ impl<'a, 'd> Call<'a, 'd> {
             Some(Argument::Text(text)) => Some(text),
             _ => None,
         };
-        Some(Printed { format, first, text })
+        Some(Printed { format, first, text, complete })
     }
 
     fn argument_of(&self, at: Address, index: u32) -> Option<u32> {
@@ -167,8 +178,20 @@ impl<'a, 'd> Call<'a, 'd> {
                     _ => memory.read_u8(address).ok().map(u32::from),
                 }
             }
+            Source::Entry => self.at_entry(origin.register),
             _ => None,
         }
+    }
+
+    /// What `register` held when the function was called.
+    fn at_entry(&self, register: u8) -> Option<u32> {
+        if u32::from(register) >= IN_REGISTERS {
+            // The unwinder restores those that a function must leave as they were.
+            let caller = self.outer.first().filter(|_| (4..=11).contains(&register))?;
+            return caller.registers.core(register);
+        }
+        let inner = self.inner.iter().copied().chain([self.frame]).collect();
+        Call::of(self.outer, inner, self.environment)?.argument(register.into())
     }
 }
 
@@ -180,6 +203,8 @@ pub(in crate::analysis) struct Printed {
     pub(in crate::analysis) first: Option<String>,
     /// The whole text, without white space around it.
     pub(in crate::analysis) text: String,
+    /// Whether all its arguments are known.
+    pub(in crate::analysis) complete: bool,
 }
 
 /// Whether `at` stands in a loop that has no way out.
