@@ -29,6 +29,8 @@ use layout::Layout;
 const THREAD_LIMIT: usize = 512;
 /// Longest name that is read, in bytes. CONFIG_THREAD_MAX_NAME_LEN is 32 by default.
 const NAME_LIMIT: usize = 128;
+/// What K_THREAD_DEFINE puts before a thread's name to name its block.
+const DEFINED: &str = "_k_thread_obj_";
 /// Fill byte of CONFIG_INIT_STACKS.
 const STACK_FILL: u8 = 0xaa;
 /// Word that CONFIG_STACK_SENTINEL keeps at the lowest address of a stack.
@@ -382,9 +384,10 @@ impl Walker<'_, '_> {
             return String::from_utf8_lossy(&kept).into_owned();
         }
         // Without CONFIG_THREAD_NAME the object that holds the block tells best.
-        match self.symbols.symbol_at(thread) {
-            Some((symbol, _)) => symbol.name.to_string(),
-            None => String::new(),
+        let holder = self.symbols.object_name(thread).unwrap_or_default();
+        match holder.strip_prefix(DEFINED) {
+            Some(name) => name.to_string(),
+            None => holder,
         }
     }
 
@@ -412,5 +415,25 @@ impl Walker<'_, '_> {
         let unused = if free == 0 { 0 } else { free.saturating_add(skip) };
         let used = u32::try_from(bytes.len().checked_sub(unused)?).ok()?;
         (filled || lost).then_some((used, lost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::with_objects;
+    use super::*;
+
+    #[test]
+    fn thread_without_a_name_has_that_of_its_object() {
+        with_objects(|memory, symbols| {
+            let layout = Layout::find(memory, symbols).unwrap();
+            let walker = Walker { memory, symbols, layout: &layout };
+            let at = |name: &str| symbols.symbol(name).unwrap().address;
+            let size = Zephyr.thread_size(symbols);
+            assert_eq!(walker.name(at("driver")), "driver");
+            assert_eq!(walker.name(at("_k_thread_obj_logger")), "logger");
+            assert_eq!(walker.name(at("workers").checked_add(size).unwrap()), "workers[1]");
+            assert_eq!(walker.name(Address(0x2100_0000)), "");
+        });
     }
 }
