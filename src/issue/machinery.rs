@@ -140,6 +140,21 @@ pub fn is_panic(function: &str) -> bool {
         || RUST_FAILED.contains(&function)
 }
 
+/// Whether `function` is what a failed assertion or a panic calls.
+pub fn gives_up(function: &str) -> bool {
+    is_assert(function) || is_panic(function)
+}
+
+/// The part of `frames`, innermost first, that led to a failed assertion or a panic: what that calls
+/// to stop, such as `_exit`, is nobody's fault. All of them where nothing gave up.
+pub fn before_giving_up<T>(frames: &[T], function: impl Fn(&T) -> &str) -> &[T] {
+    let gives_up = |frame: &T| gives_up(function(frame));
+    let first = frames.iter().position(gives_up).unwrap_or(0);
+    let rest = frames.get(first..).unwrap_or(&[]);
+    let run = rest.iter().take_while(|frame| gives_up(frame)).count();
+    rest.get(run..).filter(|callers| !callers.is_empty()).unwrap_or(frames)
+}
+
 /// Whether `function` belongs to a kernel's path from a fault to the last loop.
 pub fn is_fatal_path(function: &str) -> bool {
     FATAL_PATH.contains(&function)
@@ -147,7 +162,7 @@ pub fn is_fatal_path(function: &str) -> bool {
 
 /// Whether `function` is any of these.
 pub fn is_machinery(function: &str) -> bool {
-    is_assert(function) || is_panic(function) || is_fatal_path(function)
+    gives_up(function) || is_fatal_path(function)
 }
 
 /// Whether `function` looks for overflowed stacks: what called it is not the one that overflowed.

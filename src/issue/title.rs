@@ -1,6 +1,6 @@
 //! The title of a crash, as a person would say it.
 
-use super::{is_allocator, is_kernel_code, is_machinery, is_stack_check};
+use super::{before_giving_up, is_allocator, is_kernel_code, is_machinery, is_stack_check};
 use crate::base::Address;
 use crate::report::{Category, Frame, Hex32, Report, Thread};
 
@@ -102,7 +102,8 @@ fn place(thread: &Thread, passes: impl Fn(&Frame) -> bool) -> Option<String> {
         return Some(first.pc.to_string());
     }
     let named = |frame: &&Frame| frame.function.is_some() && !passes(frame);
-    let frame = thread.frames.iter().find(named).unwrap_or(first);
+    let callers = before_giving_up(&thread.frames, |frame| frame.function.as_deref().unwrap_or(""));
+    let frame = callers.iter().find(named).unwrap_or(first);
     frame.function.clone()
 }
 
@@ -170,6 +171,20 @@ mod tests {
         assert_eq!(found, "Stack Overflow at vTaskBlink [x]");
         let found = titled(Category::Panic, "x", &kernel);
         assert_eq!(found, "Panic at vTaskDelay [x]");
+    }
+
+    #[test]
+    fn assertion_is_at_its_caller_whatever_it_calls_to_stop() {
+        let frames = [
+            ("stop", "main.c"),
+            ("_kill", "main.c"),
+            ("abort", ""),
+            ("__assert_func", ""),
+            ("push", "ring.c"),
+        ];
+        assert_eq!(titled(Category::Assert, "x", &frames), "Assert at push [x]");
+        // Its caller is lost: what is known.
+        assert_eq!(titled(Category::Assert, "x", &frames[..4]), "Assert at stop [x]");
     }
 
     #[test]

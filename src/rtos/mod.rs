@@ -5,6 +5,8 @@ mod console;
 mod freertos;
 mod heap;
 mod holders;
+#[cfg(test)]
+mod laid_out;
 mod log;
 mod main_stack;
 mod newlib;

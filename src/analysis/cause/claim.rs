@@ -5,7 +5,7 @@
 use super::{Context, Scene};
 use crate::analysis::faulting::Call;
 use crate::analysis::unwind::UnwoundFrame;
-use crate::issue::{is_assert, is_panic};
+use crate::issue::{gives_up, is_assert};
 use crate::rtos::LogLine;
 
 /// What Zephyr prints with; its messages come in calls before the last.
@@ -70,7 +70,7 @@ impl Scene<'_, '_> {
     pub(super) fn claim(&self, context: &Context) -> Option<Claim> {
         let gave_up = |frame: &UnwoundFrame| {
             let last = self.functions_of(frame).pop();
-            last.map(|place| place.function).filter(|name| is_assert(name) || is_panic(name))
+            last.map(|place| place.function).filter(|name| gives_up(name))
         };
         let first = context.frames.iter().position(|frame| gave_up(frame).is_some())?;
         let names: Vec<String> = context.frames.get(first..)?.iter().map_while(gave_up).collect();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn every_function_with_arguments_gives_up() {
         for (name, roles) in CLAIMS {
-            assert!(is_assert(name) || is_panic(name), "{name}");
+            assert!(gives_up(name), "{name}");
             assert!(roles.len() <= 4, "{name}");
             assert!(!roles.is_empty(), "{name}");
         }

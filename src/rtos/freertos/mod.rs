@@ -9,6 +9,8 @@ mod lists;
 mod saved;
 mod stack;
 mod task;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use super::{FatalReason, Heap, Kernel, KernelState, Remark, Thread, main_stack};

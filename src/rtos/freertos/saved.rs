@@ -64,6 +64,8 @@ struct OrderInTask {
 const IN_TASK: &[OrderInTask] = &[
     // Armv8-M.
     OrderInTask { exc_return: 1, frame: 12, psp: 4, callee_saved: 20, float: 20 },
+    // The same with xSecureContext behind the frame.
+    OrderInTask { exc_return: 1, frame: 13, psp: 4, callee_saved: 21, float: 21 },
     // ARM_CM3_MPU, ARM_CM4_MPU.
     OrderInTask { exc_return: 10, frame: 8, psp: 9, callee_saved: 18, float: 19 },
 ];

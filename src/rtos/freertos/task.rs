@@ -147,7 +147,8 @@ impl Tasks<'_, '_> {
         let ticks_left = if delayed { self.ticks_left(address, listed) } else { None };
         let container = self.word(address, task.event_item.checked_add(item.container)?)?;
         if container != 0 {
-            let value = self.word(address, task.event_item.checked_add(item.value)?)?;
+            let value = address.checked_add(task.event_item.checked_add(item.value)?)?;
+            let value = read_tick(self.memory, value, item.value_size)?;
             let found = self.objects.holding(Address(container), value);
             return Some(Wait { ticks_left, ..found });
         }

@@ -4,7 +4,7 @@
 use super::layout::{Layout, offset, variable};
 use crate::base::{Address, Memory};
 use crate::rtos::Wait;
-use crate::symbols::{SymbolFile, SymbolKind};
+use crate::symbols::{SymbolFile, SymbolKind, TypeKind};
 use std::cell::OnceCell;
 
 /// A wait for time alone.
@@ -22,7 +22,12 @@ const LARGEST_BUFFER: u32 = 1 << 20;
 const MOST_POOLED: u32 = 4096;
 
 const QUEUE: &str = "QueueDefinition";
-const STREAM_BUFFER: &str = "StreamBufferDef_t";
+/// V10.1 and later, then V10.0.
+const STREAM_BUFFERS: &[&str] = &["StreamBufferDef_t", "xSTREAM_BUFFER"];
+/// V10 and later, then before.
+const EVENT_GROUPS: &[&str] = &["EventGroupDef_t", "xEventGroupDefinition"];
+/// Where heap_1 and heap_2 begin: what they hand out first begins there too.
+const HEAP_START: &str = "pucAlignedHeap";
 
 /// `Queue_t`, which semaphores and mutexes are too.
 struct QueueLayout {
@@ -81,12 +86,11 @@ impl<'a, 'd> Objects<'a, 'd> {
 
     /// The object that `list` is part of. `value` is that of the item in it: event groups keep the
     /// bits there that are waited for, under a mark that no priority has.
-    pub(super) fn holding(&self, list: Address, value: u32) -> Wait {
-        let in_use = if self.layout.item.value_size == 2 { 0x8000 } else { 0x8000_0000 };
-        if value & in_use != 0 {
-            let member = ["EventGroupDef_t", "xEventGroupDefinition"]
-                .iter()
-                .find_map(|ty| offset(self.symbols, ty, "xTasksWaitingForBits"));
+    pub(super) fn holding(&self, list: Address, value: u64) -> Wait {
+        let top = self.layout.item.value_size.saturating_mul(8).saturating_sub(1);
+        if value.checked_shr(top) == Some(1) {
+            let member =
+                EVENT_GROUPS.iter().find_map(|ty| offset(self.symbols, ty, "xTasksWaitingForBits"));
             let object = member.and_then(|member| list.checked_sub(member));
             let name = object.and_then(|object| self.name(object));
             return Wait { kind: "event group", object, name, ..Wait::default() };
@@ -163,7 +167,7 @@ impl<'a, 'd> Objects<'a, 'd> {
 
     /// The stream or message buffer that will notify `task`, else a plain notification.
     pub(super) fn notifying(&self, task: Address) -> Wait {
-        let member = |name| offset(self.symbols, STREAM_BUFFER, name);
+        let member = |name| self.stream_buffer_member(name);
         let sides = [
             ("stream buffer to receive", member("xTaskWaitingToReceive")),
             ("stream buffer to send", member("xTaskWaitingToSend")),
@@ -188,8 +192,12 @@ impl<'a, 'd> Objects<'a, 'd> {
         Wait { kind: "notification", ..Wait::default() }
     }
 
+    fn stream_buffer_member(&self, name: &str) -> Option<u32> {
+        STREAM_BUFFERS.iter().find_map(|ty| offset(self.symbols, ty, name))
+    }
+
     fn is_stream_buffer(&self, object: Address) -> bool {
-        let member = |name| self.word(object, offset(self.symbols, STREAM_BUFFER, name)?);
+        let member = |name| self.word(object, self.stream_buffer_member(name)?);
         let is_buffer = || {
             let length = member("xLength").filter(|length| *length <= LARGEST_BUFFER)?;
             let inside = member("xHead")? < length && member("xTail")? < length;
@@ -241,6 +249,12 @@ impl<'a, 'd> Objects<'a, 'd> {
         self.word(base, u32::try_from(member).ok()?).map(Address)
     }
 
+    fn is_pointer(&self, variable: Address) -> bool {
+        let objects = self.symbols.objects_at(variable);
+        let ty = objects.first().map(|object| self.symbols.strip_type(object.ty));
+        ty.is_some_and(|ty| self.symbols.type_info(ty).kind == TypeKind::Pointer)
+    }
+
     fn handles(&self) -> &[(u32, &'a str)] {
         self.handles.get_or_init(|| {
             let is_handle = |symbol: &&crate::symbols::Symbol<'_>| {
@@ -253,7 +267,14 @@ impl<'a, 'd> Objects<'a, 'd> {
             let all = symbols.symbols().iter().filter(is_handle).take(MOST_VARIABLES);
             let held = all.filter_map(|symbol| {
                 let value = self.memory.read_u32(symbol.address).ok()?;
-                (value != 0 && value.is_multiple_of(4)).then_some((value, symbol.name))
+                // An index is a small number, of which there are many: only a pointer is a handle.
+                let is_index = (1..=MOST_POOLED).contains(&value);
+                if is_index && !self.is_pointer(symbol.address) {
+                    return None;
+                }
+                let object = self.object_of(value)?.0;
+                let is_start = unnumbered(symbol.name) == HEAP_START;
+                (object.is_multiple_of(4) && !is_start).then_some((object, symbol.name))
             });
             held.collect()
         })

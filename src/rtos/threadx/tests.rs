@@ -2,45 +2,20 @@
 //! has the members' names.
 
 use super::*;
-use crate::snapshot::{MemoryImage, Register};
+use crate::rtos::laid_out::Target;
+use crate::snapshot::Register;
 use crate::symbols::ElfImage;
 
 const ELF: &[u8] = include_bytes!("../../../fixtures/threadx/elf/objects.elf");
 const STACK: u32 = 256;
 
-/// Words of target memory; those that are set first count.
-struct Target<'a, 'd> {
-    symbols: &'a SymbolFile<'d>,
-    memory: MemoryImage,
-}
-
 impl Target<'_, '_> {
-    fn at(&self, name: &str) -> u32 {
-        self.symbols.symbol(name).unwrap().address.0
-    }
-
     fn thread(&self, number: u32) -> u32 {
         self.at("threads") + number * self.symbols.size_of(THREAD).unwrap() as u32
     }
 
     fn stack(&self, number: u32) -> u32 {
         self.at("stacks") + number * STACK
-    }
-
-    fn put(&mut self, at: u32, word: u32) {
-        self.memory.insert(Address(at), word.to_le_bytes().to_vec()).unwrap();
-    }
-
-    fn set(&mut self, base: u32, ty: &str, member: &str, word: u32) {
-        let offset = self.symbols.layout(ty, member).unwrap().offset_bytes as u32;
-        self.put(base + offset, word);
-    }
-
-    fn text(&mut self, at: u32, text: &str) -> u32 {
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.push(0);
-        self.memory.insert(Address(at), bytes).unwrap();
-        at
     }
 
     /// A thread with a saved context: `words` up from its stack pointer, which end at the stack's
@@ -87,7 +62,7 @@ fn context(target: &Target<'_, '_>) -> Vec<u32> {
 
 /// Four threads: running, waiting for a mutex of the first, for a message, asleep with FPU.
 fn target<'a, 'd>(symbols: &'a SymbolFile<'d>) -> Target<'a, 'd> {
-    let mut target = Target { symbols, memory: MemoryImage::default() };
+    let mut target = Target::new(symbols);
     let saved = context(&target);
     let float: Vec<u32> = [0xffff_ffed]
         .into_iter()
@@ -129,7 +104,7 @@ fn target<'a, 'd>(symbols: &'a SymbolFile<'d>) -> Target<'a, 'd> {
 fn with_target(patch: impl Fn(&mut Target<'_, '_>), test: impl FnOnce(KernelState)) {
     let image = ElfImage::parse(ELF).unwrap();
     let symbols = SymbolFile::new(&image);
-    let mut first = Target { symbols: &symbols, memory: MemoryImage::default() };
+    let mut first = Target::new(&symbols);
     patch(&mut first);
     // What is inserted first counts.
     let mut all = first.memory;
@@ -231,7 +206,7 @@ fn byte_pool_is_walked_and_its_damage_told() {
     let image = ElfImage::parse(ELF).unwrap();
     let symbols = SymbolFile::new(&image);
     for damaged in [false, true] {
-        let mut target = Target { symbols: &symbols, memory: MemoryImage::default() };
+        let mut target = Target::new(&symbols);
         let (pool, start) = (target.at("pool"), target.at("pool_memory"));
         const POOL: &str = "TX_BYTE_POOL_STRUCT";
         target.put(target.at("_tx_byte_pool_created_ptr"), pool);
