@@ -14,8 +14,8 @@ use mflt::symbols::{CodeAddress, ElfImage, SymbolFile, Symbols, VariableMap};
 use mflt::target::rsp::GdbClient;
 use mflt::target::{CapturePlan, Leave, Target, capture};
 use mflt::wire::{
-    self, Body, Decoder, Dictionary, Found, LogText, Message, MetricKey, MetricValues,
-    Metrics,
+    self, Body, Decoder, Dictionary, Found, LogRingHeader, LogText, Message, MetricKey,
+    MetricValues, Metrics,
 };
 
 /// `mflt analyze DUMP`, and `mflt convert` to every format and back.
@@ -100,6 +100,9 @@ fn demo() -> Snapshot {
 
 /// `mflt decode STREAM`.
 pub fn wire(bytes: &[u8]) {
+    if let Ok(ring) = LogRingHeader::parse(bytes) {
+        ring.records(bytes);
+    }
     let Ok(stream) = wire::chunks(bytes) else { return };
     let mut decoder = Decoder::new();
     let mut found = Vec::new();

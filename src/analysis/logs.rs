@@ -1,10 +1,11 @@
 //! The log as the report lists it.
 
-use super::Core;
+use super::{Core, sdk_log};
 use crate::report::{LogLine, Notes, Severity};
 use crate::rtos;
 
-/// What is left of the kernel's log and of consoles that are kept in memory, oldest first.
+/// What is left of the kernel's log and of consoles that are kept in memory, oldest first; then of
+/// the SDK's log.
 pub(super) fn read(core: &Core<'_, '_>, notes: &mut Notes) -> Vec<rtos::LogLine> {
     let mut lines = Vec::new();
     if let Some((kernel, file)) = core.kernel.zip(core.kernel_file) {
@@ -14,7 +15,9 @@ pub(super) fn read(core: &Core<'_, '_>, notes: &mut Notes) -> Vec<rtos::LogLine>
         }
     }
     let files = core.symbols.files().iter();
-    files.fold(lines, |lines, file| rtos::with_terminal(lines, &core.memory, file))
+    let mut lines = files.fold(lines, |lines, file| rtos::with_terminal(lines, &core.memory, file));
+    lines.extend(sdk_log::read(core, notes));
+    lines
 }
 
 /// Every line as it is reported.

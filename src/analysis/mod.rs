@@ -17,6 +17,7 @@ mod mpu;
 mod objects;
 mod placed;
 mod room;
+mod sdk_log;
 #[cfg(test)]
 mod tests;
 mod threads;

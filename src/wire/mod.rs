@@ -17,6 +17,7 @@ mod crc16;
 mod decoder;
 mod dictionary;
 mod event;
+mod log_ring;
 mod message;
 mod parse;
 mod rle;
@@ -33,6 +34,7 @@ pub use event::{
     Argument, Body, CompactLog, Device, Event, Events, Level, LogLine, LogText, MetricValue,
     MetricValues, Metrics, Reboot, Recording, Trace,
 };
+pub use log_ring::{LOG_RING_HEADER, LogContent, LogRecord, LogRingError, LogRingHeader};
 pub use message::{Message, MessageError, MessageKind};
 pub use parse::parse_events;
 pub use stream::{ChunkStream, DamagedLine, Encoding, PrintedLog, UnknownEncoding, chunks};

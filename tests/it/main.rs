@@ -18,6 +18,7 @@ mod languages;
 mod live;
 mod mpu;
 mod plain;
+mod sdk;
 mod support;
 mod symbols;
 mod synthetic;

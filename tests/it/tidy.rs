@@ -146,6 +146,21 @@ fn files_have_a_header_and_stay_short() {
 }
 
 #[test]
+fn device_sources_have_a_licence_and_stay_short() {
+    let mut wrong = Vec::new();
+    for path in ["c", "h"].iter().flat_map(|ending| files_under(&root().join("sdk"), ending)) {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n") {
+            wrong.push(format!("{}: no licence", path.display()));
+        }
+        if text.lines().count() > LONGEST {
+            wrong.push(format!("{}: too long", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn schema_documents_name_every_field() {
     let mut missing = Vec::new();
     for (path, document) in [

@@ -8,6 +8,7 @@ pub(crate) mod manifest;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod rsp;
+pub(crate) mod serial;
 pub(crate) mod server;
 
 use std::path::{Path, PathBuf};

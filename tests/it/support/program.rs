@@ -56,6 +56,7 @@ pub(crate) fn start(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| {
         let name = command.get_program().to_string_lossy().into_owned();
         let package = match name.as_str() {
+            "arm-none-eabi-gcc" => "gcc-arm-none-eabi",
             "arm-none-eabi-objcopy" => "binutils-arm-none-eabi",
             "script" => "bsdutils",
             other => other,

@@ -4,9 +4,11 @@ use super::file;
 use super::manifest::Case;
 use super::program::{LIMIT, start};
 use super::rsp::Stub;
+use super::serial::Serial;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,23 @@ impl Qemu {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Runs `image` on `board` with its serial port on pipes. The board runs; a debugger that
+    /// connects stops it.
+    pub(crate) fn with_serial(board: &str, image: &Path) -> (Qemu, Serial) {
+        let _guard = choosing();
+        let port = free_port().expect("a free port");
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-M", board, "-serial", "stdio", "-monitor", "none", "-display", "none"]);
+        command.args(["-nic", "none", "-gdb", &format!("tcp:127.0.0.1:{port}"), "-kernel"]);
+        command.arg(image).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = start(&mut command);
+        let pipes = child.stdin.take().zip(child.stdout.take()).expect("pipes of QEMU");
+        let mut serial = Serial::new(pipes);
+        // Behind its first word the port is taken.
+        serial.until("> ");
+        (Qemu { child, port }, serial)
+    }
+
     fn start(case: &Case) -> Result<(Qemu, TcpStream), String> {
         // Another program may take the port before QEMU does: then QEMU ends, and another is tried.
         let mut last = String::new();
@@ -54,14 +73,9 @@ impl Qemu {
     }
 
     fn try_start(case: &Case) -> Result<(Qemu, TcpStream), String> {
-        // From the choice of a port until it is taken: the other tests choose ports too.
-        static CHOOSING: Mutex<()> = Mutex::new(());
-        let _guard = CHOOSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
-        let port = free.local_addr().map_err(|e| e.to_string())?.port();
-        drop(free);
-
         let elf = file(case.elf()).display().to_string();
+        let _guard = choosing();
+        let port = free_port()?;
         let port_text = port.to_string();
         let words = case.qemu();
         let (program, arguments) = words.split_first().ok_or("no arguments for QEMU")?;
@@ -83,4 +97,15 @@ impl Qemu {
             }
         }
     }
+}
+
+/// From the choice of a port until it is taken: the other tests choose ports too.
+fn choosing() -> MutexGuard<'static, ()> {
+    static CHOOSING: Mutex<()> = Mutex::new(());
+    CHOOSING.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn free_port() -> Result<u16, String> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
+    free.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
 }

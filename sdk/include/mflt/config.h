@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Every option of the SDK: its unit, its default, what it costs. To change some, compile with
+ * -DMFLT_CONFIG_FILE='"my_mflt_config.h"' and define them there.
+ */
+#ifndef MFLT_CONFIG_H
+#define MFLT_CONFIG_H
+
+#ifdef MFLT_CONFIG_FILE
+#include MFLT_CONFIG_FILE
+#endif
+
+/* Bytes of the log ring, without its header of 28 bytes. Costs as much RAM. */
+#ifndef MFLT_LOG_SIZE
+#define MFLT_LOG_SIZE 1024
+#endif
+
+/* Longest log line in bytes; what is longer is cut. Costs as much stack in each call that logs,
+ * and the lock is held while so many bytes are copied. At least 16, at most 1024. */
+#ifndef MFLT_LOG_LINE_SIZE
+#define MFLT_LOG_LINE_SIZE 96
+#endif
+
+/* Lines below this level are left out by the compiler: 0 debug, 1 info, 2 warning, 3 error. */
+#ifndef MFLT_LOG_LEVEL
+#define MFLT_LOG_LEVEL 1
+#endif
+
+/* 1: MFLT_LOG_... keeps the address of the format and the arguments, and the host makes the text
+ * with the ELF. A line then takes 13 bytes and 4 for each number, and no time for formatting.
+ * Needs C11 or C++11 from the compiler; at most 8 arguments. */
+#ifndef MFLT_LOG_COMPACT
+#define MFLT_LOG_COMPACT 0
+#endif
+
+/* What keeps a variable from being cleared at boot. The linker script has to place the section
+ * where nothing initialises it: `.noinit (NOLOAD) : { *(.noinit .noinit.*) } > RAM`. */
+#ifndef MFLT_NOINIT
+#define MFLT_NOINIT __attribute__((section(".noinit.mflt"), aligned(8)))
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What functions give back: 0 and above is success. */
+#ifndef MFLT_ERROR_H
+#define MFLT_ERROR_H
+
+enum {
+	MFLT_OK = 0,
+	/* An argument makes no sense. */
+	MFLT_EINVAL = -1,
+	/* It does not fit; nothing of it was kept. */
+	MFLT_ETOOLARGE = -2,
+	/* The part was not initialised. */
+	MFLT_ENOTREADY = -3,
+};
+
+#endif

@@ -1,0 +1,5 @@
+//! The device SDK: compiled for the host and attacked, and run in QEMU.
+
+mod host;
+mod log;
+mod qemu;
