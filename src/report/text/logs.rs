@@ -20,8 +20,8 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
     for line in report.logs.iter().skip(hidden) {
         if line.console != console {
             console.clone_from(&line.console);
-            let from = console.as_deref().unwrap_or("log");
-            page.wrapped("  ", Ink::Dim, &format!("from the {from}:"));
+            let from = console.as_deref().unwrap_or("Log");
+            page.wrapped("  ", Ink::Dim, &format!("{from}:"));
         }
         let ink = match line.level.as_deref() {
             Some("err") => Ink::Fault,

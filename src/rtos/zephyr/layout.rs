@@ -36,6 +36,9 @@ pub(super) struct Layout {
     pub(super) switch_has_float: bool,
     /// The saved frame of CONFIG_USE_SWITCH holds PSPLIM.
     pub(super) switch_has_limit: bool,
+    /// CONFIG_USE_SWITCH: where a thread goes on that was interrupted within an instruction that can
+    /// be continued, else 0.
+    pub(super) interrupted_pc: Option<u32>,
     /// State bit 0x04 means sleeping (after 4.0), not prestart.
     pub(super) sleeping_bit: bool,
 }
@@ -87,8 +90,9 @@ impl Layout {
             preempt_float: thread("arch.preempt_float"),
             exc_return: thread("arch.mode_exc_return"),
             switch_handle: if uses_switch { thread("switch_handle") } else { None },
-            switch_has_float: symbols.absolute("CONFIG_FPU") == Some(1),
-            switch_has_limit: symbols.absolute("CONFIG_BUILTIN_STACK_GUARD") == Some(1),
+            switch_has_float: is_set(symbols, "CONFIG_FPU"),
+            switch_has_limit: is_set(symbols, "CONFIG_BUILTIN_STACK_GUARD"),
+            interrupted_pc: thread("arch.iciit_pc"),
             sleeping_bit: user_options == Some(2),
         })
     }
@@ -127,9 +131,16 @@ impl Layout {
             exc_return: in_arch(13),
             stack_start: in_stack_info("___thread_stack_info_t_start_OFFSET"),
             stack_size: in_stack_info("___thread_stack_info_t_size_OFFSET"),
+            switch_handle: absolute("___thread_t_switch_handle_OFFSET"),
+            switch_has_float: is_set(symbols, "CONFIG_FPU"),
+            switch_has_limit: is_set(symbols, "CONFIG_BUILTIN_STACK_GUARD"),
             ..Layout::default()
         })
     }
+}
+
+fn is_set(symbols: &SymbolFile<'_>, setting: &str) -> bool {
+    symbols.absolute(setting) == Some(1)
 }
 
 /// `base` plus a member's offset.

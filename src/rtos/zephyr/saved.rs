@@ -3,7 +3,8 @@
 //! PendSV port (all versions but those with CONFIG_USE_SWITCH): `callee_saved` holds r4 to r11 and
 //! psp, which points at the frame that hardware pushed when PendSV was taken. With CONFIG_USE_SWITCH
 //! `switch_handle` points at a frame that the kernel itself wrote: optional floating-point part,
-//! optional PSPLIM, APSR, r0 to r12, lr, pc.
+//! optional PSPLIM, APSR, r0 to r12, lr, pc. Where the thread was interrupted within LDM, STM or an IT
+//! block, pc leads to a stub that faults, and the control block holds the real one.
 
 use super::layout::{Layout, member};
 use crate::arch::cortex_m::exception::{ExcReturn, ExceptionFrame, FloatContext, XPSR_THUMB};
@@ -90,9 +91,78 @@ fn switched(memory: &dyn Memory, layout: &Layout, thread: Address) -> Result<Reg
             registers.set(register, next().map_err(missing)?);
         }
     }
-    let pc = registers.pc().unwrap_or(0) & !1;
-    registers.set(Register::PC, pc);
+    let interrupted = member(thread, layout.interrupted_pc).and_then(|at| memory.read_u32(at).ok());
+    let pc = interrupted.filter(|pc| *pc != 0).or(registers.pc()).unwrap_or(0);
+    registers.set(Register::PC, pc & !1);
     registers.set(Register::SP, at.0);
     registers.set(Register::PSP, at.0);
     Ok(registers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::MemoryImage;
+
+    const THREAD: u32 = 0x2000_0000;
+    const FRAME: u32 = 0x2000_1000;
+
+    /// The registers of a thread whose frame is `words`, with CONFIG_USE_SWITCH.
+    fn of_frame(layout: &Layout, interrupted_pc: u32, words: &[u32]) -> RegisterSet {
+        let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut memory = MemoryImage::default();
+        let block: Vec<u8> = bytes(&[FRAME, interrupted_pc]);
+        memory.insert(Address(THREAD), block).unwrap();
+        memory.insert(Address(FRAME), bytes(words)).unwrap();
+        registers(&memory, layout, Address(THREAD)).unwrap()
+    }
+
+    fn layout(has_float: bool, has_limit: bool) -> Layout {
+        Layout {
+            switch_handle: Some(0),
+            interrupted_pc: Some(4),
+            switch_has_float: has_float,
+            switch_has_limit: has_limit,
+            ..Layout::default()
+        }
+    }
+
+    /// APSR with the bit of a padded frame, r0 to r12, lr, pc.
+    fn core_words() -> Vec<u32> {
+        [0x0100_0200].into_iter().chain(100..=112).chain([0x8001, 0x9001]).collect()
+    }
+
+    #[track_caller]
+    fn check_core(registers: &RegisterSet, pc: u32, end: u32) {
+        for number in 0..=12u8 {
+            assert_eq!(registers.core(number), Some(100 + u32::from(number)), "r{number}");
+        }
+        assert_eq!(registers.get(Register::LR), Some(0x8001));
+        assert_eq!((registers.pc(), registers.sp()), (Some(pc), Some(end)));
+    }
+
+    #[test]
+    fn frame_of_a_switched_thread_is_read_with_and_without_its_optional_parts() {
+        let plain = of_frame(&layout(false, false), 0, &core_words());
+        check_core(&plain, 0x9000, FRAME + 64);
+        let limit: Vec<u32> = [0x2000_0800].into_iter().chain(core_words()).collect();
+        let limited = of_frame(&layout(false, true), 0, &limit);
+        check_core(&limited, 0x9000, FRAME + 68);
+        assert_eq!(limited.get(Register::PSPLIM), Some(0x2000_0800));
+        let unused: Vec<u32> = [0].into_iter().chain(limit.clone()).collect();
+        let unused = of_frame(&layout(true, true), 0, &unused);
+        check_core(&unused, 0x9000, FRAME + 72);
+        assert_eq!(unused.get(Register::single(0).unwrap()), None);
+        let float: Vec<u32> = [4].into_iter().chain(200..232).chain([7]).chain(limit).collect();
+        let float = of_frame(&layout(true, true), 0, &float);
+        check_core(&float, 0x9000, FRAME + 72 + 33 * 4);
+        assert_eq!(float.get(Register::single(31).unwrap()), Some(231));
+        assert_eq!(float.get(Register::FPSCR), Some(7));
+    }
+
+    #[test]
+    fn thread_that_was_interrupted_within_an_instruction_goes_on_there() {
+        let registers = of_frame(&layout(false, false), 0xa234, &core_words());
+        check_core(&registers, 0xa234, FRAME + 64);
+    }
 }
