@@ -41,4 +41,6 @@ pub mod svd;
 pub mod symbols;
 #[cfg(feature = "target")]
 pub mod target;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod wire;

@@ -42,6 +42,14 @@ pub(super) fn listed(mut threads: Vec<Thread>, environment: &Environment<'_, '_>
     threads
 }
 
+/// The instructions of the whole function around `at`.
+pub(super) fn function(environment: &Environment<'_, '_>, at: Address) -> Vec<Instruction> {
+    let Some(disassembler) = Disassembler::new() else { return Vec::new() };
+    let mut listing =
+        Listing { environment, disassembler, steps: MOST_STEPS, known: BTreeMap::new() };
+    listing.whole(at.without_thumb_bit())
+}
+
 struct Listing<'a, 'd> {
     environment: &'a Environment<'a, 'd>,
     disassembler: Disassembler,
@@ -110,12 +118,43 @@ impl Listing<'_, '_> {
         }
         let shown_from = window.iter().position(|at| *at == current)?.saturating_sub(BEFORE);
         let first_shown = window.get(shown_from).copied()?;
-        let mut texts = BTreeMap::new();
-        for (start, bytes) in self.runs(&window) {
-            texts.extend(self.disassembler.disassemble(&bytes, start));
-        }
+        let texts = self.texts(&window);
         let shown = window.iter().filter(|at| **at >= first_shown);
         Some(shown.filter_map(|at| self.instruction(*at, &texts, *at == current)).collect())
+    }
+
+    /// Every instruction of the function around `at`; from `at` on where no function is known.
+    fn whole(&mut self, at: Address) -> Vec<Instruction> {
+        let environment = self.environment;
+        if !environment.is_code(at) {
+            return Vec::new();
+        }
+        let start_of =
+            |at: Address| environment.symbols.at(at).and_then(|file| file.function_start(at));
+        let start = start_of(at).filter(|start| at.0.wrapping_sub(start.0) < LONGEST).unwrap_or(at);
+        let mut all = VecDeque::from([start]);
+        let mut here = start;
+        while let Some(next) = self.next(here) {
+            let is_other = start_of(next).is_some_and(|other| other > start);
+            if is_other || !environment.is_code(next) || next.0.wrapping_sub(start.0) > LONGEST {
+                break;
+            }
+            all.push_back(next);
+            here = next;
+        }
+        let texts = self.texts(&all);
+        // The one that holds `at`, which may be an address within it.
+        let current = all.iter().rev().find(|start| **start <= at).copied();
+        let listed = all.iter();
+        listed.filter_map(|at| self.instruction(*at, &texts, Some(*at) == current)).collect()
+    }
+
+    fn texts(&self, window: &VecDeque<Address>) -> BTreeMap<Address, String> {
+        let mut texts = BTreeMap::new();
+        for (start, bytes) in self.runs(window) {
+            texts.extend(self.disassembler.disassemble(&bytes, start));
+        }
+        texts
     }
 
     /// Where the instruction behind the one at `at` begins, data passed over.

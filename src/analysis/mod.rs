@@ -9,6 +9,7 @@ mod describe;
 mod disassembly;
 mod faulting;
 mod heaps;
+pub mod inspector;
 mod interrupts;
 mod logs;
 pub mod matching;
@@ -70,19 +71,21 @@ impl Default for Options {
 /// for each image (bootloader and application, secure and non-secure).
 pub fn analyze(snapshot: &Snapshot, files: &[SymbolFile<'_>], options: &Options) -> Report {
     let placed = placed::with_kernel(snapshot, files);
-    let snapshot = placed.as_ref().unwrap_or(snapshot);
-    let core = Core::new(snapshot, files);
+    report(&Core::new(placed.as_ref().unwrap_or(snapshot), files), options)
+}
+
+fn report(core: &Core<'_, '_>, options: &Options) -> Report {
     let (mut report, notes) = if options.globals {
         // They take as long as all the rest, and neither needs the other.
         let (symbols, memory) = (&core.symbols, &core.memory);
         let globals = || variables::globals(symbols, memory);
         let ((globals, remarks), (mut report, mut notes)) =
-            join(globals, || explain(&core, options));
+            join(globals, || explain(core, options));
         report.globals = globals;
         notes.extend(remarks);
         (report, notes)
     } else {
-        explain(&core, options)
+        explain(core, options)
     };
     report.notes = notes.into_vec();
     report

@@ -168,16 +168,7 @@ fn convert<'d>(
     };
     let left_out = |omitted: u64| (omitted > 0).then_some(omitted);
     match &value.kind {
-        ValueKind::Missing(missing) => {
-            shown.status = match missing {
-                Missing::OptimizedOut => Status::OptimizedOut,
-                Missing::NotCaptured { address: Some(address) } if memory.is_redacted(*address) => {
-                    Status::Redacted
-                }
-                Missing::NotCaptured { .. } => Status::NotCaptured,
-                Missing::Unreadable { .. } => Status::Unreadable,
-            };
-        }
+        ValueKind::Missing(missing) => shown.status = status_of(*missing, memory),
         ValueKind::Struct { members, omitted } | ValueKind::Union { members, omitted } => {
             shown.children = members
                 .iter()
@@ -203,4 +194,16 @@ fn convert<'d>(
         _ => shown.value = symbols.render_leaf(value, memory, LIMITS),
     }
     shown
+}
+
+/// Why a value cannot be shown.
+pub(super) fn status_of(missing: Missing, memory: &dyn Memory) -> Status {
+    match missing {
+        Missing::OptimizedOut => Status::OptimizedOut,
+        Missing::NotCaptured { address: Some(address) } if memory.is_redacted(address) => {
+            Status::Redacted
+        }
+        Missing::NotCaptured { .. } => Status::NotCaptured,
+        Missing::Unreadable { .. } => Status::Unreadable,
+    }
 }

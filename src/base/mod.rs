@@ -6,6 +6,7 @@ mod address;
 mod hash;
 pub mod hex;
 mod memory;
+pub mod number;
 mod parallel;
 pub mod printf;
 mod reader;

@@ -106,7 +106,7 @@ impl CoredumpArgs {
         }
 
         let cancel = cancel_on_interrupt();
-        let mut target = self.connect(Arc::clone(&cancel))?;
+        let mut target = connect(&self.gdb, Arc::clone(&cancel))?;
         let result = self.capture(context, &mut target, &symbols, named, &cancel);
         // Whatever happened, the target is left as it should be.
         let left = target.leave(self.leave());
@@ -123,61 +123,6 @@ impl CoredumpArgs {
         }
     }
 
-    fn connect(&self, cancel: Arc<AtomicBool>) -> anyhow::Result<GdbClient> {
-        let server = &self.gdb;
-        let connected = GdbClient::connect(server, Some(cancel));
-        let hint = match &connected {
-            Ok(_) => None,
-            Err(TargetError::NobodyListens) => Some(
-                "start the GDB server of the probe (OpenOCD listens on port 3333, J-Link on 2331)",
-            ),
-            Err(TargetError::Connect(_)) => Some("can this machine reach that host and port?"),
-            Err(TargetError::BadPort(_)) => {
-                Some("write it as HOST:PORT, for example localhost:3333")
-            }
-            Err(TargetError::UnknownHost(_)) => {
-                Some("check the name of the host, or write its IP address")
-            }
-            Err(TargetError::NotAttached) => Some("let the server find the target first"),
-            Err(TargetError::DoesNotStop) => Some("the core may sleep or be held in reset"),
-            Err(TargetError::Garbage { .. } | TargetError::Checksum { .. }) => {
-                Some("is this the port of the GDB server, not its console?")
-            }
-            Err(TargetError::Timeout { .. }) => {
-                Some("another debugger may be connected: most servers serve one at a time")
-            }
-            Err(_) => None,
-        };
-        let connected = connected.with_context(|| format!("connecting to GDB server `{server}`"));
-        match hint {
-            Some(hint) => connected.hint(hint),
-            None => connected,
-        }
-    }
-
-    /// The regions to capture, and lines about what is left out.
-    fn regions(
-        target: &mut dyn Target,
-        symbols: &[SymbolFile<'_>],
-        named: Vec<AddressRange>,
-    ) -> anyhow::Result<Vec<Guess>> {
-        if !named.is_empty() {
-            return Ok(named
-                .into_iter()
-                .map(|range| Guess { range, size: range.size() })
-                .collect());
-        }
-        let mut guesses = regions::of_elfs(symbols);
-        if guesses.is_empty() {
-            guesses = regions::guess(target.ram().context("asking for the memory map")?);
-        }
-        if guesses.is_empty() {
-            return Err(anyhow::anyhow!("it is not known what is RAM on this target"))
-                .hint("name the firmware with `--elf`, or memory with `--region ADDR SIZE`");
-        }
-        Ok(guesses)
-    }
-
     fn capture(
         &self,
         context: &mut Context<'_>,
@@ -186,7 +131,7 @@ impl CoredumpArgs {
         named: Vec<AddressRange>,
         cancel: &AtomicBool,
     ) -> anyhow::Result<Outcome> {
-        let guesses = Self::regions(target, symbols, named)?;
+        let guesses = ram_of(target, symbols, named)?;
         let err = &mut *context.err;
         writeln!(err, "Capturing through {} at {}:", target.server(), self.gdb)?;
         writeln!(err, "  registers, System Control Space, vectors, code near PC and LR")?;
@@ -267,6 +212,56 @@ fn default_name(captured_at: Duration) -> String {
     let ms = u64::try_from(captured_at.as_millis()).unwrap_or(0);
     let [year, month, day, hour, minute, second] = civil_time(ms);
     format!("coredump-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.core")
+}
+
+/// Connects to a GDB server and stops its target; says what may be done when that fails.
+pub(super) fn connect(server: &str, cancel: Arc<AtomicBool>) -> anyhow::Result<GdbClient> {
+    let connected = GdbClient::connect(server, Some(cancel));
+    let hint = match &connected {
+        Ok(_) => None,
+        Err(TargetError::NobodyListens) => {
+            Some("start the GDB server of the probe (OpenOCD listens on port 3333, J-Link on 2331)")
+        }
+        Err(TargetError::Connect(_)) => Some("can this machine reach that host and port?"),
+        Err(TargetError::BadPort(_)) => Some("write it as HOST:PORT, for example localhost:3333"),
+        Err(TargetError::UnknownHost(_)) => {
+            Some("check the name of the host, or write its IP address")
+        }
+        Err(TargetError::NotAttached) => Some("let the server find the target first"),
+        Err(TargetError::DoesNotStop) => Some("the core may sleep or be held in reset"),
+        Err(TargetError::Garbage { .. } | TargetError::Checksum { .. }) => {
+            Some("is this the port of the GDB server, not its console?")
+        }
+        Err(TargetError::Timeout { .. }) => {
+            Some("another debugger may be connected: most servers serve one at a time")
+        }
+        Err(_) => None,
+    };
+    let connected = connected.with_context(|| format!("connecting to GDB server `{server}`"));
+    match hint {
+        Some(hint) => connected.hint(hint),
+        None => connected,
+    }
+}
+
+/// The regions to capture: those that are `named`, else what is RAM.
+pub(super) fn ram_of(
+    target: &mut dyn Target,
+    symbols: &[SymbolFile<'_>],
+    named: Vec<AddressRange>,
+) -> anyhow::Result<Vec<Guess>> {
+    if !named.is_empty() {
+        return Ok(named.into_iter().map(|range| Guess { range, size: range.size() }).collect());
+    }
+    let mut guesses = regions::of_elfs(symbols);
+    if guesses.is_empty() {
+        guesses = regions::guess(target.ram().context("asking for the memory map")?);
+    }
+    if guesses.is_empty() {
+        return Err(anyhow::anyhow!("it is not known what is RAM on this target"))
+            .hint("name the firmware with `--elf`, or memory with `--region ADDR SIZE`");
+    }
+    Ok(guesses)
 }
 
 /// Fills in the threads of the operating system and what the exception interrupted, so that

@@ -20,6 +20,8 @@ mod progress;
 mod redact;
 mod regions;
 mod symbols;
+#[cfg(feature = "tui")]
+mod tui;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -82,6 +84,8 @@ enum Command {
     GdbInit(gdb_init::GdbInitArgs),
     Gdbserver(gdbserver::GdbserverArgs),
     Symbols(symbols::SymbolsArgs),
+    #[cfg(feature = "tui")]
+    Tui(tui::TuiArgs),
 }
 
 impl Command {
@@ -95,6 +99,8 @@ impl Command {
             Command::GdbInit(args) => args.run(context),
             Command::Gdbserver(args) => args.run(context),
             Command::Symbols(args) => args.run(context),
+            #[cfg(feature = "tui")]
+            Command::Tui(args) => args.run(context),
         }
     }
 }

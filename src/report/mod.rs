@@ -25,7 +25,8 @@ pub use mpu::{Mpu, MpuRegion};
 pub use object::KernelObject;
 pub use peripheral::{Peripheral, PeripheralRegister, RegisterField};
 pub use text::{
-    Section, Style, printable, render_difference, render_message, render_section, render_text,
+    Ink, Section, Span, Style, printable, render_difference, render_message, render_section,
+    render_text, section_lines,
 };
 pub use variable::{Status, Variable};
 

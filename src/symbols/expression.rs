@@ -45,7 +45,7 @@ pub trait FrameContext {
 }
 
 /// A context without registers, for variables with a fixed address.
-pub(super) struct NoFrame<'m>(pub(super) &'m dyn Memory);
+pub struct NoFrame<'m>(pub &'m dyn Memory);
 
 impl FrameContext for NoFrame<'_> {
     fn register(&self, _: u16) -> Option<u64> {

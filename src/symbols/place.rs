@@ -147,7 +147,7 @@ impl Place {
 
     /// The place of a part that starts `bits` after the start of this; a bit-field in memory
     /// keeps the remainder of the division by eight to itself.
-    pub(super) fn part(&self, bits: u64) -> Place {
+    pub fn part(&self, bits: u64) -> Place {
         match self {
             Place::Memory(address) => {
                 let bytes = i64::try_from(bits / 8).unwrap_or(i64::MAX);

@@ -1,4 +1,5 @@
-//! How a structure or union is laid out: every member, every hole, the padding at its end.
+//! How a structure or union is laid out: every member, every hole, the padding at its end; and how
+//! an array is.
 //!
 //! The sizes and places are DWARF's (5 sections 5.7.6 and 5.10); a hole is what no member takes.
 
@@ -52,6 +53,35 @@ impl<'d> SymbolFile<'d> {
     pub fn slots(&self, ty: TypeRef, expand: bool) -> Vec<Slot<'d>> {
         let mut reader = SlotReader { symbols: self, expand, left: MAX_SLOTS };
         reader.read(ty, 0, MAX_DEPTH)
+    }
+}
+
+/// How an array lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArrayLayout {
+    /// Type of an element; of an array of arrays a row's.
+    pub element: TypeRef,
+    /// Bytes from one element to the next.
+    pub stride: u64,
+    /// How many elements there are; 0 for an array without bound.
+    pub count: u64,
+}
+
+impl SymbolFile<'_> {
+    /// How an array type lies in memory; `None` for any other type.
+    pub fn array_layout(&self, ty: TypeRef) -> Option<ArrayLayout> {
+        let stripped = self.strip_type(ty);
+        let info = self.type_info(stripped);
+        if info.kind != TypeKind::Array {
+            return None;
+        }
+        let element = self.debug_info()?.element(stripped);
+        let stride = self.type_size(element)?;
+        Some(ArrayLayout {
+            element,
+            stride,
+            count: info.dimensions.first().copied().flatten().unwrap_or(0),
+        })
     }
 }
 

@@ -24,4 +24,5 @@ mod symbols;
 mod synthetic;
 mod tidy;
 mod trustzone;
+mod tui;
 mod vector;

@@ -15,10 +15,10 @@ mod variables;
 
 pub use difference::render_difference;
 pub use messages::render_message;
-pub use paint::{Style, printable};
+pub use paint::{Ink, Span, Style, printable};
 
 use super::{Category, Confidence, FaultBit, MatchKind, Note, Report, Severity};
-use paint::{Ink, Page};
+use paint::Page;
 
 /// Notes that a short report shows.
 const SHORT_NOTES: usize = 4;
@@ -75,6 +75,9 @@ fn short_report_on(page: &mut Page, report: &Report) {
 /// A part of the text that stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
+    /// All there is about the crash itself: cause, frames of the crashed thread, device, fault
+    /// registers, notes.
+    Overview,
     /// Title, cause and evidence.
     Cause,
     /// Fault registers in words.
@@ -83,12 +86,43 @@ pub enum Section {
     Threads,
     /// One frame of the thread that crashed, by its number, with arguments and locals.
     Frame(usize),
+    /// Exceptions and interrupts.
+    Interrupts,
+    /// Regions of the MPU.
+    Mpu,
+    /// Heaps.
+    Heaps,
+    /// What was left of the log.
+    Logs,
+    /// The kernel's objects.
+    Objects,
 }
 
 /// Renders one section of `report`, in the words of [`render_text`].
 pub fn render_section(report: &Report, section: Section, style: Style) -> String {
+    section_page(report, section, style).finish()
+}
+
+/// The same as lines of pieces, for those who paint themselves.
+pub fn section_lines(report: &Report, section: Section, style: Style) -> Vec<Vec<Span>> {
+    section_page(report, section, style).into_lines()
+}
+
+fn section_page(report: &Report, section: Section, style: Style) -> Page {
     let mut page = Page::new(style);
     match section {
+        Section::Overview => {
+            page.line(Ink::Title, &report.title);
+            page.blank();
+            cause(&mut page, report);
+            page.blank();
+            threads::crashed(&mut page, report);
+            notes_on(&mut page, &report.notes);
+            page.blank();
+            identity(&mut page, report);
+            page.blank();
+            fault(&mut page, report);
+        }
         Section::Cause => {
             page.line(Ink::Title, &report.title);
             page.blank();
@@ -100,8 +134,13 @@ pub fn render_section(report: &Report, section: Section, style: Style) -> String
         Section::Fault => fault(&mut page, report),
         Section::Threads => thread_table::overview(&mut page, report),
         Section::Frame(number) => threads::one_frame(&mut page, report, number),
+        Section::Interrupts => interrupts::overview(&mut page, report),
+        Section::Mpu => mpu::overview(&mut page, report),
+        Section::Heaps => heaps::overview(&mut page, report),
+        Section::Logs => logs::overview(&mut page, report),
+        Section::Objects => objects::overview(&mut page, report),
     }
-    page.finish()
+    page
 }
 
 fn cause(page: &mut Page, report: &Report) {

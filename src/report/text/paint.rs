@@ -21,14 +21,46 @@ impl Default for Style {
 
 /// What a piece of text is, which decides its color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
+pub enum Ink {
+    /// Anything else.
     Plain,
+    /// The crash in one line.
     Title,
+    /// The cause.
     Strong,
+    /// The head of a part.
     Heading,
+    /// What is wrong.
     Fault,
+    /// What may be wrong, or is missing.
     Warning,
+    /// What is there when it is wanted.
     Dim,
+}
+
+/// A piece of a line. What a terminal would act on is made visible in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// What it is.
+    pub ink: Ink,
+    /// Its text.
+    pub text: String,
+}
+
+impl Span {
+    fn new(ink: Ink, text: &str) -> Span {
+        Span { ink, text: printable(text) }
+    }
+
+    /// The text, in its color if that is wanted.
+    fn write_to(&self, page: &mut String, color: bool) {
+        let code = self.ink.code();
+        if color && !code.is_empty() && !self.text.is_empty() {
+            page.extend([code, &self.text, "\x1b[0m"]);
+        } else {
+            page.push_str(&self.text);
+        }
+    }
 }
 
 impl Ink {
@@ -53,35 +85,44 @@ pub(super) const NARROWEST: usize = 30;
 /// Text under construction.
 pub(super) struct Page {
     style: Style,
-    text: String,
+    lines: Vec<Vec<Span>>,
 }
 
 impl Page {
     pub(super) fn new(style: Style) -> Page {
-        Page { style, text: String::new() }
+        Page { style, lines: Vec::new() }
     }
 
     pub(super) fn style(&self) -> Style {
         self.style
     }
 
-    pub(super) fn finish(mut self) -> String {
-        while self.text.ends_with("\n\n") {
-            self.text.pop();
+    /// The lines, without empty ones at the end.
+    pub(super) fn into_lines(mut self) -> Vec<Vec<Span>> {
+        while self.lines.last().is_some_and(Vec::is_empty) {
+            self.lines.pop();
         }
-        self.text
+        self.lines
+    }
+
+    pub(super) fn finish(self) -> String {
+        let color = self.style.color;
+        let mut text = String::new();
+        for line in self.into_lines() {
+            line.iter().for_each(|span| span.write_to(&mut text, color));
+            text.push('\n');
+        }
+        text
     }
 
     pub(super) fn blank(&mut self) {
-        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
-            self.text.push('\n');
+        if self.lines.last().is_some_and(|line| !line.is_empty()) {
+            self.lines.push(Vec::new());
         }
     }
 
     pub(super) fn line(&mut self, ink: Ink, text: &str) {
-        let painted = self.painted(ink, text);
-        self.text.push_str(&painted);
-        self.text.push('\n');
+        self.lines.push(vec![Span::new(ink, text)]);
     }
 
     pub(super) fn heading(&mut self, text: &str) {
@@ -109,26 +150,12 @@ impl Page {
     /// `lead` and then `text`, whose further lines begin under its first.
     pub(super) fn wrapped(&mut self, lead: &str, ink: Ink, text: &str) {
         // Names of threads and variables stand in it, which are no more to be trusted.
-        let mut lead = printable(lead);
-        let column = lead.chars().count();
+        let mut lead = Span::new(Ink::Plain, lead);
+        let column = lead.text.chars().count();
         let room = self.style.width.saturating_sub(column);
         for line in wrap(text, room) {
-            let painted = self.painted(ink, line);
-            self.text.push_str(lead.as_str());
-            self.text.push_str(&painted);
-            self.text.push('\n');
-            lead = " ".repeat(column);
-        }
-    }
-
-    /// `text` in the color of `ink`, control characters of the target made visible.
-    pub(super) fn painted(&self, ink: Ink, text: &str) -> String {
-        let safe = printable(text);
-        let code = ink.code();
-        if self.style.color && !code.is_empty() && !safe.is_empty() {
-            format!("{code}{safe}\x1b[0m")
-        } else {
-            safe
+            let indent = Span { ink: Ink::Plain, text: " ".repeat(column) };
+            self.lines.push(vec![std::mem::replace(&mut lead, indent), Span::new(ink, line)]);
         }
     }
 }
@@ -198,10 +225,14 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_dump_do_not_reach_the_terminal() {
-        let page = Page::new(Style { color: true, ..Style::default() });
-        assert_eq!(page.painted(Ink::Plain, "a\x1b[2Jb"), "a\\x1b[2Jb");
-        assert_eq!(page.painted(Ink::Strong, "x"), "\x1b[1mx\x1b[0m");
-        assert_eq!(page.painted(Ink::Plain, "a\u{202e}b\u{9b}"), "a\\x202eb\\x9b");
+        let painted = |ink, text| {
+            let mut page = Page::new(Style { color: true, ..Style::default() });
+            page.line(ink, text);
+            page.finish()
+        };
+        assert_eq!(painted(Ink::Plain, "a\x1b[2Jb"), "a\\x1b[2Jb\n");
+        assert_eq!(painted(Ink::Strong, "x"), "\x1b[1mx\x1b[0m\n");
+        assert_eq!(painted(Ink::Plain, "a\u{202e}b\u{9b}"), "a\\x202eb\\x9b\n");
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn backtrace(page: &mut Page, thread: &Thread, with_locals: bool) {
     let mut frames = thread.frames.as_slice();
     while let Some((first, rest)) = frames.split_first() {
         self::frame(page, first, with_locals);
-        if page.style().full || with_locals && first.index == 0 {
+        if with_locals && (page.style().full || first.index == 0) {
             disassembly(page, first);
         }
         frames = rest;

@@ -10,6 +10,7 @@ pub(crate) mod qemu;
 pub(crate) mod rsp;
 pub(crate) mod serial;
 pub(crate) mod server;
+pub(crate) mod session;
 
 use std::path::{Path, PathBuf};
 
