@@ -123,10 +123,14 @@ impl TuiArgs {
         };
         let snapshot = match &self.core {
             Some(core) => dump::open(core)?,
-            None => desktop.capture(&mut |line| {
+            None => {
                 // Before the interface stands, progress is a line on standard error.
-                let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
-            })?,
+                let captured = desktop.capture(&mut |line| {
+                    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+                });
+                let _ = write!(std::io::stderr(), "\r\x1b[K");
+                captured?
+            }
         };
         let other = self.diff.as_deref().map(dump::open).transpose()?;
         if !self.force {

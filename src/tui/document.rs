@@ -8,7 +8,7 @@ use crate::report::{Ink, Report, Section, Span, Style, section_lines};
 pub(super) enum Target {
     Address(Address),
     Symbol(String),
-    /// A frame of the crashed thread.
+    /// A frame of the thread that crashed, or ran.
     Frame(u32),
     /// A thread, by its place in the report.
     Thread(usize),

@@ -137,7 +137,7 @@ const WITH_ADDRESS: &[Pane] = &[Pane::Variables, Pane::Globals, Pane::Registers,
 /// All keys. Those of some panes come before those of all.
 pub(super) const KEYS: &[Binding] = &[
     key(&[Enter], "Enter", Action::Open, &[Pane::Text], "go where the link leads", Some("follow")),
-    key(&[Left, Char('h')], "h ←", Action::Left, &[Pane::Text], "link before", Some("link")),
+    key(&[Left, Char('h')], "h ←", Action::Left, &[Pane::Text], "link before", None),
     key(&[Right, Char('l')], "l →", Action::Right, &[Pane::Text], "next link", None),
     key(&[Enter], "Enter", Action::Open, &[Pane::Threads], "show or hide frames", Some("frames")),
     key(

@@ -102,30 +102,55 @@ fn bytes(bytes: Vec<u8>) -> Result<Pattern, String> {
     if bytes.is_empty() { Err("nothing to find".to_string()) } else { Ok(Pattern::Bytes(bytes)) }
 }
 
-/// Globals as the search sees them: name, type, file, address.
+/// Globals as the search sees them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    texts: Vec<String>,
+    names: Vec<String>,
+    /// Type, file and address, in lower case.
+    rests: Vec<String>,
 }
 
 impl Index {
     pub(super) fn new(globals: &[GlobalName]) -> Index {
-        let text = |global: &GlobalName| {
+        let rest = |global: &GlobalName| {
             let unit = global.unit.as_deref().unwrap_or("");
             let address = global.address.map_or(String::new(), |at| at.to_string());
-            format!("{} {} {unit} {address}", global.name, global.type_name)
+            format!("{} {unit} {address}", global.type_name).to_lowercase()
         };
-        Index { texts: globals.iter().map(text).collect() }
+        Index {
+            names: globals.iter().map(|global| global.name.clone()).collect(),
+            rests: globals.iter().map(rest).collect(),
+        }
     }
 
-    /// The numbers of those that `query` means, best first: every word of it is to be found, its
-    /// characters in order.
+    /// The numbers of those that `query` means, best first. Each word of it is to be found: its
+    /// characters in order in the name, or as it is in the type, the file or the address.
     pub(super) fn search(&self, query: &str) -> Vec<usize> {
         let query: String = query.chars().take(LONGEST_QUERY).collect();
         let config = Config::default().max_typos(Some(0));
-        let mut matcher = Matcher::from_query(&query, &config);
-        let matches = matcher.match_list(&self.texts);
-        matches.iter().filter_map(|found| usize::try_from(found.index).ok()).collect()
+        let mut scores: Vec<Option<u64>> = vec![Some(0); self.names.len()];
+        for word in query.to_lowercase().split_whitespace() {
+            let mut by_name = vec![None; self.names.len()];
+            for found in Matcher::new(word, &config).match_list(&self.names) {
+                let index = usize::try_from(found.index).ok();
+                if let Some(score) = index.and_then(|index| by_name.get_mut(index)) {
+                    // More than one that is found elsewhere.
+                    *score = Some(u64::from(found.score).saturating_add(1));
+                }
+            }
+            for ((total, named), rest) in scores.iter_mut().zip(by_name).zip(&self.rests) {
+                let score = named.or_else(|| rest.contains(word).then_some(0));
+                *total = total.zip(score).map(|(total, score)| total.saturating_add(score));
+            }
+        }
+        let mut found: Vec<(u64, usize)> = scores
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, score)| Some((score?, index)))
+            .collect();
+        // A stable sort: equals stay in the order of their names.
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        found.into_iter().map(|(_, index)| index).collect()
     }
 }
 
@@ -189,7 +214,8 @@ mod tests {
         ]);
         assert_eq!(index.search("bcnt"), [2]);
         assert_eq!(index.search("rxr")[0], 0);
-        assert_eq!(index.search("tx uart.c")[0], 1);
+        assert_eq!(index.search("tx uart.c"), [1]);
+        assert_eq!(index.search("Ring UART"), [0, 1]);
         assert_eq!(index.search("uint32"), [2]);
         assert_eq!(index.search("0x20000300"), [2]);
         assert!(index.search("zzzz").is_empty());

@@ -161,6 +161,8 @@ impl Guard {
         let backend = ratatui::backend::CrosstermBackend::new(io::stdout());
         let guard = Guard { terminal: Terminal::new(backend)? };
         execute!(io::stdout(), terminal::EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+        // Not every terminal begins its second screen empty.
+        execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
         if mouse {
             execute!(io::stdout(), EnableMouseCapture)?;
         }

@@ -116,11 +116,12 @@ fn section_page(report: &Report, section: Section, style: Style) -> Page {
             page.blank();
             cause(&mut page, report);
             page.blank();
-            threads::crashed(&mut page, report);
+            threads::blamed(&mut page, report);
             notes_on(&mut page, &report.notes);
             page.blank();
             identity(&mut page, report);
             page.blank();
+            page.shorten();
             fault(&mut page, report);
         }
         Section::Cause => {

@@ -97,6 +97,11 @@ impl Page {
         self.style
     }
 
+    /// What follows is as in the short report.
+    pub(super) fn shorten(&mut self) {
+        self.style.full = false;
+    }
+
     /// The lines, without empty ones at the end.
     pub(super) fn into_lines(mut self) -> Vec<Vec<Span>> {
         while self.lines.last().is_some_and(Vec::is_empty) {

@@ -23,11 +23,21 @@ pub(super) fn crashed(page: &mut Page, report: &Report) {
     }
 }
 
+/// The frames of the thread that crashed, or that ran, without locals and registers.
+pub(super) fn blamed(page: &mut Page, report: &Report) {
+    if let Some(thread) = blamed_of(report) {
+        backtrace(page, thread, false);
+    }
+}
+
+fn blamed_of(report: &Report) -> Option<&Thread> {
+    let crashed = report.threads.iter().find(|thread| thread.crashed);
+    crashed.or_else(|| report.threads.iter().find(|thread| thread.current))
+}
+
 /// Frame `number` of the thread that crashed, or that ran, with its locals.
 pub(super) fn one_frame(page: &mut Page, report: &Report, number: usize) {
-    let crashed = report.threads.iter().find(|thread| thread.crashed);
-    let Some(thread) = crashed.or_else(|| report.threads.iter().find(|thread| thread.current))
-    else {
+    let Some(thread) = blamed_of(report) else {
         page.line(Ink::Plain, "no thread crashed, and none is known to run");
         return;
     };

@@ -113,8 +113,7 @@ fn load(state: &mut State, loaded: Box<Loaded>) {
     state.globals.asked.clear();
     state.code = Code { at: if again { None } else { state.code.at }, ..Code::default() };
     let threads = &loaded.report.threads;
-    let crashed = threads.iter().position(|thread| thread.crashed);
-    let first = crashed.or(threads.iter().position(|thread| thread.current)).unwrap_or(0);
+    let first = navigate::blamed(threads);
     let sp = threads.get(first).and_then(|thread| thread.frames.first()?.sp);
     let bytes: u64 = state.memory.changes.iter().map(|range| range.size()).sum();
     let compared = loaded.other.is_some();

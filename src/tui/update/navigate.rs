@@ -6,6 +6,7 @@ use super::super::keys::Screen;
 use super::super::state::{Cursor, Spot, State};
 use super::{memory, threads};
 use crate::base::Address;
+use crate::report::Thread;
 
 /// Places that are remembered.
 const MOST_SPOTS: usize = 256;
@@ -85,15 +86,21 @@ pub(super) fn follow(state: &mut State, target: Target, effects: &mut Vec<Effect
         Target::Address(at) => to_address(state, at),
         Target::Symbol(name) => effects.push(ask_address(state, name)),
         Target::Frame(frame) => {
-            let crashed = state.report_threads().iter().position(|thread| thread.crashed);
+            let blamed = blamed(state.report_threads());
             leave(state);
-            threads::select(state, crashed.unwrap_or(0), usize::try_from(frame).ok());
+            threads::select(state, blamed, usize::try_from(frame).ok());
         }
         Target::Thread(thread) => {
             leave(state);
             threads::select(state, thread, None);
         }
     }
+}
+
+/// The thread that crashed, else the one that ran, else the first.
+pub(super) fn blamed(threads: &[Thread]) -> usize {
+    let crashed = threads.iter().position(|thread| thread.crashed);
+    crashed.or(threads.iter().position(|thread| thread.current)).unwrap_or(0)
 }
 
 /// Asks what `text` means, to go there.

@@ -87,7 +87,7 @@ fn globals_are_searched_pinned_and_found_again() {
     session.keys("3/kthrdinfo");
     shows(&mut session, "_kernel_thread_info");
     session.keys("<Esc>/accel.c struct<Enter>");
-    shows(&mut session, "accel_ring");
+    shows(&mut session, "2 of 139");
     session.keys("<Esc>");
     session.keys("/console_pos<Enter>p");
     shows(&mut session, "pinned console_pos");
@@ -247,4 +247,31 @@ fn dump_without_elf_still_shows_cause_and_memory() {
     shows(&mut session, "no instructions");
     session.keys("4");
     shows(&mut session, "0x2000");
+}
+
+/// The walk in the README was made with the program: what it shows is what the keys show.
+#[test]
+fn walk_of_the_readme_is_what_the_program_shows() {
+    let readme = std::fs::read_to_string(crate::support::file("README.md")).unwrap();
+    let walk = readme.split("## Walk through it").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut session = session(demo(), 80, 24);
+    let mut steps = 0;
+    // Before a block of text stand the keys that lead to it.
+    for (before, block) in walk
+        .split("```")
+        .collect::<Vec<_>>()
+        .chunks(2)
+        .filter_map(|pair| Some((*pair.first()?, pair.get(1)?.strip_prefix("text\n")?)))
+    {
+        let named = before.rsplit_once("eys: `").map_or("", |(_, keys)| keys);
+        let keys = named.split('`').next().unwrap();
+        session.keys(keys);
+        let shown = session.screen();
+        let mut rows = shown.lines();
+        for line in block.lines().filter(|line| *line != "…") {
+            assert!(rows.any(|row| row == line), "after `{keys}` there is no `{line}` in\n{shown}");
+        }
+        steps += 1;
+    }
+    assert!(steps >= 4, "{steps} steps");
 }
