@@ -303,6 +303,7 @@ impl<'a, 'd> Core<'a, 'd> {
             secured: self.has_security_extension(),
             float: FloatContext::new(self.system.get(FPCCR), self.system.get(FPCAR)),
             outermost: self.kernel.map_or(&[], Kernel::outermost),
+            kernel: self.kernel,
             thread_stack: current.and_then(|thread| thread.stack),
             saved: current.map(|thread| &thread.registers).filter(|saved| !saved.is_empty()),
             max_frames: LONGEST_BACKTRACE,

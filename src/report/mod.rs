@@ -298,7 +298,7 @@ pub struct Frame {
     /// Line, from 1.
     pub line: Option<u32>,
     /// How the frame was found: `registers`, `saved registers`, `exception frame`, `cfi`, `exidx`,
-    /// `link register`, `tail call`, or a guess: `frame size`, `prologue`, `scan`.
+    /// `system call`, `link register`, `tail call`, or a guess: `frame size`, `prologue`, `scan`.
     pub found_by: String,
     /// The ELF that holds the code, by the end of its path, when there are several.
     pub image: Option<String>,

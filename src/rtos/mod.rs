@@ -140,6 +140,17 @@ pub trait Kernel: Sync {
     /// Functions below which a backtrace has nothing to show.
     fn outermost(&self) -> &'static [&'static str];
 
+    /// The registers of the code that made a system call, when `function`, which has `registers`, is
+    /// what carries it out.
+    fn system_call(
+        &self,
+        _memory: &dyn Memory,
+        _function: &str,
+        _registers: &RegisterSet,
+    ) -> Option<RegisterSet> {
+        None
+    }
+
     /// Its heaps, walked block by block.
     fn heaps(&self, _memory: &dyn Memory, _symbols: &SymbolFile<'_>) -> Vec<Heap> {
         Vec::new()

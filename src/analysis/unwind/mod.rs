@@ -17,6 +17,7 @@ use crate::arch::cortex_m::security::World;
 use crate::arch::cortex_m::system::SystemState;
 use crate::base::{Address, AddressRange, Memory};
 use crate::report::{Notes, Severity};
+use crate::rtos::Kernel;
 use crate::snapshot::{Moment, Register, RegisterSet};
 use crate::symbols::{CodeAddress, SymbolKind, Symbols};
 
@@ -42,6 +43,8 @@ pub struct Environment<'a, 'd> {
     pub float: FloatContext,
     /// Functions below which there is nothing to show.
     pub outermost: &'a [&'a str],
+    /// The kernel, which knows the ways into itself.
+    pub kernel: Option<&'static dyn Kernel>,
     /// Stack of the thread that owns the CPU, where known.
     pub thread_stack: Option<AddressRange>,
     /// Registers that the kernel saved last for that thread: right while it switches threads.

@@ -1,6 +1,6 @@
 //! From one frame to its caller within a context.
 //!
-//! In order of trust: `.debug_frame`, `.ARM.exidx`, the instructions of the function's prologue,
+//! What carries out a system call is left by its kernel's rules. Else, in order of trust: `.debug_frame`, `.ARM.exidx`, the instructions of the function's prologue,
 //! the link register, and last a search of the stack for a return address (`search`).
 
 mod frame_size;
@@ -31,6 +31,8 @@ pub enum FoundBy {
     Cfi,
     /// `.ARM.exidx`.
     Exidx,
+    /// The kernel's way back from a system call to the code that made it.
+    SystemCall,
     /// Debug information on calls: the function ended in a jump to the one below and left nothing
     /// on the stack.
     TailCall,
@@ -53,6 +55,7 @@ impl FoundBy {
             FoundBy::ExceptionFrame => "exception frame",
             FoundBy::Cfi => "cfi",
             FoundBy::Exidx => "exidx",
+            FoundBy::SystemCall => "system call",
             FoundBy::TailCall => "tail call",
             FoundBy::LinkRegister => "link register",
             FoundBy::FrameSize => "frame size",
@@ -100,6 +103,9 @@ pub(super) fn caller(
     if !environment.is_code(lookup) {
         return from_link_register(frame, innermost, in_handler, environment);
     }
+    if let Some(step) = out_of_system_call(frame, lookup, environment) {
+        return step;
+    }
     if let Some(symbols) = environment.symbols.at(lookup) {
         if let Some(row) = symbols.call_frames().row(lookup) {
             // A function that has made a call has saved LR. A row that says it did not is that of
@@ -127,6 +133,23 @@ pub(super) fn caller(
         return from_link_register(frame, innermost, in_handler, environment);
     }
     scan_from(frame, in_handler, environment)
+}
+
+/// From the code that carries out a system call to the code that made it, which has another stack.
+fn out_of_system_call(
+    frame: &mut UnwoundFrame,
+    lookup: Address,
+    environment: &Environment<'_, '_>,
+) -> Option<Step> {
+    let function = environment.function_name(lookup)?;
+    let kernel = environment.kernel?;
+    let registers = kernel.system_call(environment.memory, function, &frame.registers)?;
+    let pc = CodeAddress::Return(Address(registers.pc()?));
+    Some(Step::Caller(Box::new(UnwoundFrame {
+        world: frame.world,
+        other_sp: frame.other_sp,
+        ..UnwoundFrame::new(pc, registers, FoundBy::SystemCall)
+    })))
 }
 
 /// A caller as a method computed it: its registers, `pc` the return address as found.

@@ -18,6 +18,7 @@ fn frames_between_call_and_callee_are_those_of_tail_calls() {
         secured: false,
         float: FloatContext::default(),
         outermost: &[],
+        kernel: None,
         thread_stack: None,
         saved: None,
         max_frames,

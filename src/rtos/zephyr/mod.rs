@@ -16,6 +16,7 @@ mod pools;
 mod reason;
 mod saved;
 mod states;
+mod system_call;
 mod timeouts;
 mod waits;
 
@@ -88,6 +89,15 @@ impl Kernel for Zephyr {
 
     fn logs(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<LogLine> {
         logs::read(memory, symbols)
+    }
+
+    fn system_call(
+        &self,
+        memory: &dyn Memory,
+        function: &str,
+        registers: &RegisterSet,
+    ) -> Option<RegisterSet> {
+        system_call::caller(memory, function, registers)
     }
 
     fn no_log(&self, symbols: &SymbolFile<'_>) -> Option<Remark> {

@@ -132,6 +132,7 @@ mod tests {
                 secured: false,
                 float: FloatContext::default(),
                 outermost: &[],
+                kernel: None,
                 thread_stack: None,
                 saved: None,
                 max_frames: 2,

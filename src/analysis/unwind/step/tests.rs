@@ -19,6 +19,7 @@ fn offsets_at_the_ends_of_the_number_range_wrap() {
         secured: false,
         float: FloatContext::default(),
         outermost: &[],
+        kernel: None,
         thread_stack: None,
         saved: None,
         max_frames: 16,
