@@ -2,7 +2,9 @@
 //!
 //! GNU build IDs decide where both sides have one. Else captured bytes of code, vectors and
 //! constants are compared with the file's: flash does not change, so more than a few different bytes
-//! are a proof.
+//! are a proof. Where the dump holds RAM alone, that has to look like the file's (`ram`).
+
+mod ram;
 
 use crate::base::{Address, hex};
 use crate::snapshot::Snapshot;
@@ -17,6 +19,13 @@ pub enum Match {
     Contents {
         /// Bytes compared.
         bytes: u64,
+    },
+    /// RAM looks like that of the file.
+    Ram {
+        /// Different words of RAM in the range of the code.
+        addresses: u32,
+        /// Those of them that are function pointers or return addresses.
+        leading: u32,
     },
     /// There is nothing to compare.
     Unknown,
@@ -49,7 +58,14 @@ pub fn compare(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<Match> {
             let why = format!("the dump is of build ID {dump}, the ELF has {file}");
             Match::Different { why }
         }
-        _ => compare_contents(snapshot, file),
+        _ => match compare_contents(snapshot, file) {
+            Match::Unknown => match ram::compare(snapshot, file) {
+                // A bootloader leaves next to nothing in the RAM of the application.
+                Match::Different { .. } if files.len() > 1 => Match::Unknown,
+                matched => matched,
+            },
+            matched => matched,
+        },
     };
     files.iter().map(compare).collect()
 }

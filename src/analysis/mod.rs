@@ -215,7 +215,7 @@ impl<'a, 'd> Core<'a, 'd> {
         let mut matches = self.matches.iter();
         match matches.find(|(known, _)| file.is_some_and(|file| std::ptr::eq(*known, file))) {
             Some((_, Match::Different { .. })) => Confidence::Possible,
-            Some((_, Match::Unknown)) => Confidence::Likely,
+            Some((_, Match::Unknown | Match::Ram { .. })) => Confidence::Likely,
             _ => Confidence::Certain,
         }
     }
@@ -352,8 +352,9 @@ fn ranked<'a, 'd>(
     matches.sort_by_key(|(file, matched)| {
         let doubt = match matched {
             Match::BuildId | Match::Contents { .. } => 0,
-            Match::Unknown => 1,
-            Match::Different { .. } => 2,
+            Match::Ram { .. } => 1,
+            Match::Unknown => 2,
+            Match::Different { .. } => 3,
         };
         let runs = running.is_some_and(|running| file.section_at(running).is_some());
         (doubt, !runs)
@@ -436,6 +437,7 @@ fn symbol_match(file: &SymbolFile<'_>, matched: &Match) -> SymbolMatch {
     let matched = match matched {
         Match::BuildId => MatchKind::BuildId,
         Match::Contents { .. } => MatchKind::Contents,
+        Match::Ram { .. } => MatchKind::Ram,
         Match::Unknown => MatchKind::None,
         Match::Different { .. } => MatchKind::Forced,
     };
@@ -547,6 +549,13 @@ fn remark_on_file(elf: &str, file: &SymbolFile<'_>, matched: &Match, notes: &mut
                  only if it is that of the very build that crashed"
             );
             notes.add(Severity::Warning, "symbols_unmatched", text);
+        }
+        Match::Ram { addresses, leading } => {
+            let text = format!(
+                "{elf} was checked by RAM alone: {leading} of {addresses} words that look like \
+                 addresses of its code lead to functions and calls"
+            );
+            notes.add(Severity::Info, "symbols_checked_by_ram", text);
         }
         Match::BuildId | Match::Contents { .. } => {}
     }

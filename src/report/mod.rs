@@ -164,6 +164,8 @@ pub enum MatchKind {
     BuildId,
     /// Captured code, vectors or constants are those of the file.
     Contents,
+    /// The dump holds no code; its RAM looks like that of the file.
+    Ram,
     /// The user insisted although they differ.
     Forced,
     /// The dump holds nothing to compare.

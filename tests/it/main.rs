@@ -16,6 +16,7 @@ mod gdbserver;
 mod hostile;
 mod languages;
 mod live;
+mod matching;
 mod mpu;
 mod plain;
 mod sdk;

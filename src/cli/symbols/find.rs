@@ -47,6 +47,9 @@ struct Candidate {
     matched: MatchKind,
     /// Equal bytes, for a match by contents.
     bytes: Option<u64>,
+    /// Of the words in RAM that look like addresses of its code, how many lead to functions and
+    /// calls, for a match by RAM alone.
+    percent: Option<u64>,
     build_id: Option<String>,
     debug_info: bool,
 }
@@ -75,9 +78,13 @@ impl FindArgs {
         if found.is_empty() {
             return nothing(&snapshot, files, programs);
         }
-        let rank = |c: &Candidate| (c.matched != MatchKind::BuildId, !c.debug_info);
+        let rank = |c: &Candidate| {
+            let by_contents = c.matched != MatchKind::BuildId;
+            (by_contents, c.percent.is_some(), !c.debug_info)
+        };
+        let share = |c: &Candidate| (c.bytes, c.percent);
         found.sort_by(|a, b| {
-            rank(a).cmp(&rank(b)).then(b.bytes.cmp(&a.bytes)).then(a.path.cmp(&b.path))
+            rank(a).cmp(&rank(b)).then(share(b).cmp(&share(a))).then(a.path.cmp(&b.path))
         });
         match (found.first(), self.json) {
             (Some(best), _) if self.first => write_line(context, &best.path)?,
@@ -97,9 +104,10 @@ fn nothing(snapshot: &Snapshot, files: u64, programs: u64) -> anyhow::Result<Exi
         anyhow::anyhow!("no ELF of this dump among {programs} programs for Arm in {files} files");
     match &snapshot.identity.build_id {
         Some(id) => Err(error).hint(format!("the dump is of build ID {}", hex::encode(id))),
-        None => {
-            Err(error).hint("the dump states no build ID; it must hold some code to be matched")
-        }
+        None => Err(error).hint(
+            "the dump states no build ID; it must hold some code, or RAM with pointers into it, \
+                 to be matched",
+        ),
     }
 }
 
@@ -153,15 +161,20 @@ impl Search<'_> {
         let Ok(image) = ElfImage::parse(&bytes) else { return };
         self.programs += 1;
         let found = matching::compare(self.snapshot, &[SymbolFile::new(&image)]);
-        let (matched, bytes) = match found.first() {
-            Some(Match::BuildId) => (MatchKind::BuildId, None),
-            Some(Match::Contents { bytes }) => (MatchKind::Contents, Some(*bytes)),
+        let (matched, bytes, percent) = match found.first() {
+            Some(Match::BuildId) => (MatchKind::BuildId, None, None),
+            Some(Match::Contents { bytes }) => (MatchKind::Contents, Some(*bytes), None),
+            Some(Match::Ram { addresses, leading }) => {
+                let percent = u64::from(*leading) * 100 / u64::from(*addresses).max(1);
+                (MatchKind::Ram, None, Some(percent))
+            }
             Some(Match::Unknown | Match::Different { .. }) | None => return,
         };
         self.found.push(Candidate {
             path: path.display().to_string(),
             matched,
             bytes,
+            percent,
             build_id: image.build_id().map(hex::encode),
             debug_info: image.has_debug_info(),
         });
@@ -182,9 +195,12 @@ fn may_be_program(path: &Path) -> std::io::Result<bool> {
 }
 
 fn line(candidate: &Candidate) -> String {
-    let how = match candidate.bytes {
-        Some(bytes) => format!("{bytes} bytes of code and constants are equal"),
-        None => "same build ID".to_string(),
+    let how = match (candidate.bytes, candidate.percent) {
+        (Some(bytes), _) => format!("{bytes} bytes of code and constants are equal"),
+        (None, Some(percent)) => {
+            format!("fits the RAM: {percent} % of its code addresses lead to functions and calls")
+        }
+        (None, None) => "same build ID".to_string(),
     };
     let debug = if candidate.debug_info { "" } else { ", no debug information" };
     format!("{} ({how}{debug})", candidate.path)

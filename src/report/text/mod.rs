@@ -177,6 +177,7 @@ fn identity(page: &mut Page, report: &Report) {
         let how = match symbols.matched {
             MatchKind::BuildId => "matched by build ID",
             MatchKind::Contents => "matched by contents",
+            MatchKind::Ram => "fits the RAM; the dump has no code",
             MatchKind::Forced => "FORCED: does not belong to this dump",
             MatchKind::None => "could not be matched with the dump",
         };
