@@ -37,6 +37,9 @@ const RUST_FAILED: &[&str] = &[
     "core::slice::index::slice_index_fail",
 ];
 
+/// Crates that come with the compiler.
+const RUST_LIBRARIES: &[&str] = &["core::", "alloc::", "std::", "__rustc::"];
+
 /// The way from a fault or a panic to the last loop, by kernel: Zephyr 1.14, then later, then FreeRTOS.
 const FATAL_PATH: &[&str] = &[
     "_Fault",
@@ -155,6 +158,20 @@ pub fn before_giving_up<T>(frames: &[T], function: impl Fn(&T) -> &str) -> &[T] 
     rest.get(run..).filter(|callers| !callers.is_empty()).unwrap_or(frames)
 }
 
+/// Whether `function` belongs to Rust's own libraries, which run on behalf of their caller.
+pub fn is_rust_library(function: &str) -> bool {
+    let has = |path: &str| RUST_LIBRARIES.iter().any(|start| path.starts_with(start));
+    // Types without a path are built in: `<u32>::pow`, `<[u8] as core::ops::Index<usize>>::index`.
+    let is_theirs = |ty: &str| has(ty) || !ty.contains("::");
+    match function.strip_prefix('<') {
+        None => has(function),
+        Some(rest) => match rest.split_once(" as ") {
+            Some((ty, implemented)) => has(implemented) && is_theirs(ty),
+            None => rest.split_once(">::").is_some_and(|(ty, _)| is_theirs(ty)),
+        },
+    }
+}
+
 /// Whether `function` belongs to a kernel's path from a fault to the last loop.
 pub fn is_fatal_path(function: &str) -> bool {
     FATAL_PATH.contains(&function)
@@ -199,6 +216,28 @@ pub fn is_watchdog(function: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_of_rust_itself_are_told_from_the_firmware_s() {
+        for name in [
+            "core::ptr::read_volatile::<u32>",
+            "<core::option::Option<u32>>::unwrap",
+            "<*const u32>::read_volatile",
+            "<[u32] as core::ops::index::Index<usize>>::index",
+            "__rustc::rust_begin_unwind",
+        ] {
+            assert!(is_rust_library(name), "{name}");
+        }
+        for name in [
+            "corelib_init",
+            "<app::Speed as core::fmt::Debug>::fmt",
+            "<u32 as app::Read>::read",
+            "<app::Baro>::read",
+            "alloc_chunk",
+        ] {
+            assert!(!is_rust_library(name), "{name}");
+        }
+    }
 
     #[test]
     fn watchdogs_are_told_by_a_word_of_the_name() {

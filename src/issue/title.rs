@@ -1,6 +1,8 @@
 //! The title of a crash, as a person would say it.
 
-use super::{before_giving_up, is_allocator, is_kernel_code, is_machinery, is_stack_check};
+use super::{
+    before_giving_up, is_allocator, is_kernel_code, is_machinery, is_rust_library, is_stack_check,
+};
 use crate::base::Address;
 use crate::report::{Category, Frame, Hex32, Report, Thread};
 
@@ -47,6 +49,7 @@ pub fn title(report: &Report, naming: &Naming) -> Title {
         let name = frame.function.as_deref().unwrap_or("");
         is_machinery(name)
             || is_stack_check(name)
+            || is_rust_library(name)
             || passes_allocators && is_allocator(name)
             || overflowed && is_kernel_code(name, frame.file.as_deref())
     };

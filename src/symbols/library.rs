@@ -14,18 +14,34 @@ use crate::base::{Address, Memory};
 /// Members within each other that are searched for one by name.
 const MAX_DEPTH: usize = 8;
 /// Library types within each other that are spelled: a tree of slices would grow without end.
-const NESTING: usize = 3;
+const NESTING: usize = 5;
 /// Elements of a slice or vector that are spelled.
 const ELEMENTS: u64 = 16;
 /// Longest text in characters.
 const LONGEST: usize = 240;
 /// How much of an element is read.
-const ELEMENT: Limits = Limits { depth: 4, elements: 16, nodes: 64, string: 64 };
+const ELEMENT: Limits = Limits { depth: 8, elements: 16, nodes: 64, string: 64 };
 
 impl<'d> SymbolFile<'d> {
     /// The text that people expect for `value`, when it is of such a library type.
     pub fn summary(&self, value: &Value<'d>, memory: &dyn Memory) -> Option<String> {
         self.summarised(value, memory, NESTING).map(shortened)
+    }
+
+    /// The text of the value at `address` of the type with that path: `app::Speed`.
+    pub fn spelled_at(&self, path: &str, address: Address, memory: &dyn Memory) -> Option<String> {
+        let place = Place::Memory(address);
+        let value = self.read_value(self.type_by_path(path)?, &place, memory, ELEMENT);
+        Some(shortened(self.spelled(&value, memory, NESTING)))
+    }
+
+    /// Types have their own names without the path to them.
+    fn type_by_path(&self, path: &str) -> Option<TypeRef> {
+        let (outer, generics) =
+            path.split_once('<').map_or((path, ""), |(outer, rest)| (outer, rest));
+        let name = outer.rsplit("::").next()?;
+        let own = || self.type_by_name(path.get(outer.len().checked_sub(name.len())?..)?);
+        self.type_by_name(path).or_else(own).filter(|_| !generics.contains("closure"))
     }
 
     fn summarised(&self, value: &Value<'d>, memory: &dyn Memory, depth: usize) -> Option<String> {
@@ -59,9 +75,35 @@ impl<'d> SymbolFile<'d> {
             "Vec" if field("buf").is_some() => {
                 let mut start = pointer("buf")?;
                 // The pointer inside has lost its type; the name has it.
-                let element = name.split_once('<')?.1.split([',', '>']).next()?;
-                start.target = self.type_by_name(element)?;
+                start.target = self.type_by_path(first_argument(name)?)?;
                 self.elements(&start, number("len")?, memory, depth)
+            }
+            "VecDeque" => {
+                let mut start = pointer("buf")?;
+                start.target = self.type_by_path(first_argument(name)?)?;
+                // The room has a type of its own, which cannot be too large.
+                let room = field("cap").and_then(|room| find(room, "__0", 1).or(Some(room)));
+                let room = room.and_then(whole_number)?;
+                self.ring(&start, number("head")?, number("len")?, room, memory, depth)
+            }
+            // What they hold, not how many hold it.
+            "Rc" | "Arc" => {
+                let start = pointer("ptr")?;
+                let place = Place::Memory(start.address);
+                let held = self.read_value(start.target, &place, memory, ELEMENT);
+                let inner = find(&held, "value", 1).or_else(|| find(&held, "data", 1))?;
+                Some(self.spelled(inner, memory, depth))
+            }
+            "Cell" => Some(self.spelled(find(field("value")?, "value", 2)?, memory, depth)),
+            "RefCell" => {
+                let inner = self.spelled(find(field("value")?, "value", 2)?, memory, depth);
+                Some(match find(field("borrow")?, "value", 3).map(|borrow| &borrow.kind) {
+                    Some(ValueKind::Signed(users)) if *users < 0 => {
+                        format!("{inner} (mutably borrowed)")
+                    }
+                    Some(ValueKind::Signed(users)) if *users > 0 => format!("{inner} (borrowed)"),
+                    _ => inner,
+                })
             }
             "basic_string" if name.starts_with("basic_string<char,") => {
                 let start = pointer("_M_p")?;
@@ -92,7 +134,7 @@ impl<'d> SymbolFile<'d> {
         let ValueKind::Struct { members, .. } = &chosen.value.kind else {
             return name.to_owned();
         };
-        let is_tuple = members.iter().all(|m| m.name.is_some_and(|name| name.starts_with("__")));
+        let is_tuple = members.iter().all(is_numbered);
         let part = |member: &Member<'d>| {
             let text = self.spelled(&member.value, memory, depth);
             match member.name {
@@ -110,6 +152,23 @@ impl<'d> SymbolFile<'d> {
 
     /// A value in one line.
     fn spelled(&self, value: &Value<'d>, memory: &dyn Memory, depth: usize) -> String {
+        let info = self.type_info(self.strip_type(value.ty));
+        if let (ValueKind::Pointer(address), Some(name)) = (&value.kind, info.name)
+            && name.contains("boxed::Box<")
+            && let Some(depth) = depth.checked_sub(1)
+        {
+            let held = self.read_value(info.target, &Place::Memory(*address), memory, ELEMENT);
+            return self.spelled(&held, memory, depth);
+        }
+        // Whoever read it may have stopped above its parts.
+        let whole;
+        let value = match &value.kind {
+            ValueKind::Struct { .. } if !info.is_c => {
+                whole = self.read_value(value.ty, &value.place, memory, ELEMENT);
+                &whole
+            }
+            _ => value,
+        };
         if let Some(text) = self.summarised(value, memory, depth) {
             return text;
         }
@@ -118,10 +177,26 @@ impl<'d> SymbolFile<'d> {
         }
         let Some(depth) = depth.checked_sub(1) else { return "{...}".to_owned() };
         let parts = match &value.kind {
-            ValueKind::Struct { members, .. } => joined(members.iter().take(16).map(|member| {
-                let text = self.spelled(&member.value, memory, depth);
-                member.name.map_or(text.clone(), |name| format!("{name} = {text}"))
-            })),
+            ValueKind::Struct { members, .. } => {
+                if let (true, false, Some(name)) = (members.is_empty(), info.is_c, info.name) {
+                    return name.to_owned();
+                }
+                let is_tuple = !members.is_empty() && members.iter().all(is_numbered);
+                let parts = joined(members.iter().take(16).map(|member| {
+                    let text = self.spelled(&member.value, memory, depth);
+                    match member.name {
+                        Some(name) if !is_tuple => format!("{name} = {text}"),
+                        _ => text,
+                    }
+                }));
+                match info.name {
+                    Some(name) if is_tuple && !name.starts_with('(') => {
+                        return format!("{name}({parts})");
+                    }
+                    _ if is_tuple => return format!("({parts})"),
+                    _ => parts,
+                }
+            }
             ValueKind::Array { elements, .. } => joined(
                 elements.iter().take(16).map(|element| self.spelled(&element.value, memory, depth)),
             ),
@@ -145,6 +220,29 @@ impl<'d> SymbolFile<'d> {
         }
     }
 
+    /// Elements from number `head` on, of a ring that has room for `room`.
+    fn ring(
+        &self,
+        start: &Start,
+        head: u64,
+        length: u64,
+        room: u64,
+        memory: &dyn Memory,
+        depth: usize,
+    ) -> Option<String> {
+        let size = self.type_size(start.target)?;
+        let parts = (0..length.min(ELEMENTS)).map_while(|index| {
+            let number = head.checked_add(index)?.checked_rem(room)?;
+            let offset = u32::try_from(number.checked_mul(size)?).ok()?;
+            let place = Place::Memory(start.address.checked_add(offset)?);
+            let value = self.read_value(start.target, &place, memory, ELEMENT);
+            Some(self.spelled(&value, memory, depth))
+        });
+        let more = length.checked_sub(ELEMENTS).filter(|more| *more > 0);
+        let more = more.map(|more| format!("… {more} more"));
+        Some(format!("[{}]", joined(parts.chain(more))))
+    }
+
     /// `[10, 20, 30]`.
     fn elements(
         &self,
@@ -153,17 +251,31 @@ impl<'d> SymbolFile<'d> {
         memory: &dyn Memory,
         depth: usize,
     ) -> Option<String> {
-        let size = self.type_size(start.target).and_then(|size| i64::try_from(size).ok())?;
-        let mut at = start.address;
-        let parts = (0..count.min(ELEMENTS)).map(|_| {
-            let value = self.read_value(start.target, &Place::Memory(at), memory, ELEMENT);
-            at = at.wrapping_add(size);
-            self.spelled(&value, memory, depth)
-        });
-        let more = count.checked_sub(ELEMENTS).filter(|more| *more > 0);
-        let more = more.map(|more| format!("… {more} more"));
-        Some(format!("[{}]", joined(parts.chain(more))))
+        // Nothing has to have a place where it is empty.
+        self.ring(start, 0, count, u64::MAX, memory, depth)
     }
+}
+
+/// The first type in the angle brackets of `name`.
+fn first_argument(name: &str) -> Option<&str> {
+    let arguments = name.split_once('<')?.1;
+    let mut depth = 0_u32;
+    let ends = |(_, c): &(usize, char)| {
+        match c {
+            '<' | '(' | '[' => depth = depth.saturating_add(1),
+            '>' | ',' if depth == 0 => return true,
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        false
+    };
+    let end = arguments.char_indices().find(ends)?.0;
+    arguments.get(..end)
+}
+
+/// A field of a tuple.
+fn is_numbered(member: &Member<'_>) -> bool {
+    member.name.is_some_and(|name| name.starts_with("__"))
 }
 
 /// `parts` with commas, up to where the whole text is cut in any case: lists within lists would

@@ -30,9 +30,20 @@ const RUST: &[(&str, &str, &str)] = &[
     ("crash::run", "baro.name", r#""baro""#),
 ];
 
-fn report(language: &str) -> Value {
+/// Of `panic.core`.
+const RUST_HEAP: &[(&str, &str, &str)] = &[
+    ("crash::queue::drain", "owner", r#""pump""#),
+    ("crash::queue::drain", "jobs", "Some({level = Level(3), next = None})"),
+    ("crash::queue::drain", "names", r#"["read", "write"]"#),
+    ("crash::queue::drain", "shared", "Level(9)"),
+    ("crash::queue::drain", "result", r#"Err("busy")"#),
+    ("crash::queue::drain", "cell", "4"),
+    ("crash::queue::drain", "ring", "[2, 3, 4]"),
+];
+
+fn report(language: &str, core: &str) -> Value {
     let mut command = mflt();
-    command.arg("analyze").arg(file(&format!("fixtures/{language}/crash.core")));
+    command.arg("analyze").arg(file(&format!("fixtures/{language}/{core}.core")));
     command.arg("--elf").arg(file(&format!("fixtures/{language}/firmware.elf"))).arg("--json");
     let json = run(&mut command).success("mflt analyze").unwrap();
     serde_json::from_str(&json).unwrap()
@@ -58,8 +69,8 @@ fn part<'a>(variables: &'a [Value], path: &str) -> Option<&'a Value> {
     })
 }
 
-fn check(language: &str, expected: &[(&str, &str, &str)]) {
-    let report = report(language);
+fn check(language: &str, core: &str, expected: &[(&str, &str, &str)]) {
+    let report = report(language, core);
     let frames = crashed(&report);
     let mut wrong = Vec::new();
     for (function, path, text) in expected {
@@ -80,12 +91,28 @@ fn check(language: &str, expected: &[(&str, &str, &str)]) {
 
 #[test]
 fn cpp_library_types_are_shown_as_people_expect() {
-    check("cpp", CPP);
+    check("cpp", "crash", CPP);
 }
 
 #[test]
 fn rust_enums_slices_and_strings_are_shown_as_people_expect() {
-    check("rust", RUST);
+    check("rust", "crash", RUST);
+}
+
+#[test]
+fn rust_values_on_the_heap_are_shown_as_people_expect() {
+    check("rust", "panic", RUST_HEAP);
+}
+
+#[test]
+fn rust_panic_is_told_with_its_arguments_and_its_place() {
+    let report = report("rust", "panic");
+    assert_eq!(report["title"], "Panic at crash::queue::drain");
+    let cause = &report["cause"];
+    let summary = cause["summary"].as_str().unwrap();
+    assert!(summary.ends_with(": pump drained    3 of 0x2: Level(3)"), "{summary}");
+    let evidence = array(&cause["evidence"]);
+    assert!(evidence.iter().any(|line| line == "panicked at src/main.rs:90:13"), "{evidence:?}");
 }
 
 #[test]
@@ -94,7 +121,7 @@ fn cpp_functions_have_gdbs_names() {
     gdb.args(["-nx", "-batch", "-ex", "bt"]);
     gdb.arg(file("fixtures/cpp/firmware.elf")).arg(file("fixtures/cpp/crash.core"));
     let account = run(&mut gdb).success("gdb-multiarch").unwrap();
-    let report = report("cpp");
+    let report = report("cpp", "crash");
     let frames = crashed(&report);
     // GDB ends at `main`.
     assert_eq!(frames.len(), 5);

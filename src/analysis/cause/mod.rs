@@ -10,6 +10,7 @@ mod halt;
 mod heap;
 mod jump;
 mod place;
+mod rust_panic;
 mod secure;
 mod software;
 mod stack;

@@ -4,7 +4,7 @@ use super::{Context, Environment, Scene};
 use crate::analysis::unwind::UnwoundFrame;
 use crate::arch::cortex_m::exception::Code as _;
 use crate::base::Address;
-use crate::issue::{before_giving_up, is_machinery, is_stack_check};
+use crate::issue::{before_giving_up, is_machinery, is_rust_library, is_stack_check};
 use crate::symbols::{SourceFrame, SourceLocation};
 use std::fmt;
 
@@ -67,8 +67,10 @@ impl Scene<'_, '_> {
             return Some(Place { function, line: None });
         }
         let places = self.functions(context);
-        let passes =
-            |place: &&Place| is_machinery(&place.function) || is_stack_check(&place.function);
+        let passes = |place: &&Place| {
+            let name = &place.function;
+            is_machinery(name) || is_stack_check(name) || is_rust_library(name)
+        };
         let callers = before_giving_up(&places, |place| &place.function);
         callers.iter().find(|place| !passes(place)).or_else(|| places.first()).cloned()
     }

@@ -41,10 +41,18 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
         Some(FatalReason::OutOfMemory) => ("ran out of memory", Some("Out of Memory")),
         _ => ("stopped itself with a panic", None),
     };
-    let text = format!("The firmware {what}{at}{whereabouts}");
+    let is_rust = functions.iter().any(|place| place.function.starts_with("core::panicking::"));
+    let panicked = is_rust.then(|| scene.rust_panic(context)).flatten().unwrap_or_default();
+    let location = panicked.location.map(|location| format!("panicked at {location}"));
+    // The message says what its parts do.
+    let (said, lines) = match panicked.message {
+        Some(message) => (format!(": {message}"), Vec::new()),
+        None => (String::new(), claim.lines),
+    };
+    let text = format!("The firmware {what}{at}{whereabouts}{said}");
     let found = Finding::new(Category::Panic, Confidence::Certain, text);
-    let found = evidence.into_iter().fold(found, Finding::because);
-    let mut found = claim.lines.into_iter().fold(found, Finding::because);
+    let evidence = evidence.into_iter().chain(location).chain(lines);
+    let mut found = evidence.fold(found, Finding::because);
     if let Some(full) = heap::full(scene) {
         found = found.because(full).titled("Out of Memory");
     }
