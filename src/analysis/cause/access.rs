@@ -184,6 +184,11 @@ pub(super) fn vector_slot(scene: &Scene<'_, '_>, value: Address) -> Option<Addre
     if value.0 < NULL_PAGE && !is_handler {
         return None;
     }
+    // A shorter table ends where code begins: its constants are no vectors.
+    let symbols = scene.environment.symbols;
+    let is_in_function = |slot: Address| symbols.at(slot)?.function_start(slot);
     let slots = (0..VECTORS).map(|index| Address(0).word(index));
-    slots.into_iter().find(|slot| scene.environment.memory.read_u32(*slot) == Ok(value.0))
+    slots
+        .take_while(|slot| is_in_function(*slot).is_none())
+        .find(|slot| scene.environment.memory.read_u32(*slot) == Ok(value.0))
 }
