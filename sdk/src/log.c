@@ -21,6 +21,11 @@ extern union mflt_log_memory {
 
 MFLT_NOINIT union mflt_log_memory mflt_log_memory;
 
+/* For the coredump, which takes the log when the firmware has one. */
+extern const struct mflt_region mflt_log_region;
+
+const struct mflt_region mflt_log_region = {&mflt_log_memory, sizeof(mflt_log_memory)};
+
 /* Two for each of eight arguments, and the leading 1. */
 #define MOST_CLASS_BITS 17
 

@@ -32,9 +32,8 @@ static void stored(void)
 #define MFLT_LOG_LEVEL 0
 #define MFLT_NOINIT
 #include "../src/log.c"
+#include "pipe.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 uint32_t mflt_port_lock(void)
@@ -50,32 +49,6 @@ void mflt_port_unlock(uint32_t state)
 uint32_t mflt_port_uptime_ms(void)
 {
 	return 1234;
-}
-
-static void take(void *to, size_t size)
-{
-	if (fread(to, 1, size, stdin) != size) {
-		exit(0);
-	}
-}
-
-static uint32_t take_u32(void)
-{
-	uint32_t value;
-
-	take(&value, sizeof(value));
-	return value;
-}
-
-static void give(const void *bytes, uint32_t size)
-{
-	fwrite(&size, sizeof(size), 1, stdout);
-	fwrite(bytes, 1, size, stdout);
-}
-
-static void give_result(int32_t result)
-{
-	fwrite(&result, sizeof(result), 1, stdout);
 }
 
 /* Exactly as large as the ring, so that the sanitizer sees what goes beyond. */

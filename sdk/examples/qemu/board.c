@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "board.h"
+#include "mflt/crash.h"
 #include "mflt/port.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[], __StackTop[];
+extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[];
+extern uint32_t stack_guard[], __StackLimit[], __StackTop[];
 
 int main(void);
 void reset_handler(void);
-void fault_handler(void);
 void tick_handler(void);
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int value, size_t size);
+
+/* 0: the stack overflows into what lies below RAM. */
+#ifndef GUARD
+#define GUARD 1
+#endif
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 /* CMSDK UART: data, state (bit 0: full, bit 1: received), control, baud rate. */
@@ -22,16 +28,24 @@ void *memset(void *to, int value, size_t size);
 #define UART_BAUDDIV REGISTER(UART_BASE + 16)
 #define SYST_CSR REGISTER(0xe000e010)
 #define SYST_RVR REGISTER(0xe000e014)
+#define MPU_CTRL REGISTER(0xe000ed94)
+#define MPU_RNR REGISTER(0xe000ed98)
+#define MPU_RBAR REGISTER(0xe000ed9c)
+#define MPU_RASR REGISTER(0xe000eda0)
 #define VTOR REGISTER(0xe000ed08)
-#define AIRCR REGISTER(0xe000ed0c)
 
 static volatile uint32_t uptime_ms;
+volatile int crash_in_tick;
 
 __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
 	[0] = __StackTop,
 	[1] = (void *)reset_handler,
-	[2] = (void *)fault_handler,
-	[3] = (void *)fault_handler,
+	[2] = (void *)mflt_fault_handler,
+	[3] = (void *)mflt_fault_handler,
+	[4] = (void *)mflt_fault_handler,
+	[5] = (void *)mflt_fault_handler,
+	[6] = (void *)mflt_fault_handler,
+	[7] = (void *)mflt_fault_handler,
 	[15] = (void *)tick_handler,
 };
 
@@ -70,19 +84,20 @@ void reset_handler(void)
 	REGISTER(0xe000ed88) |= 0xfu << 20;
 #endif
 	main();
-	board_reset();
-}
-
-void fault_handler(void)
-{
-	serial_print("fault\n");
-	for (;;) {
-	}
+	mflt_port_reset();
 }
 
 void tick_handler(void)
 {
 	uptime_ms++;
+	if (crash_in_tick) {
+		board_touch_nothing();
+	}
+}
+
+void board_touch_nothing(void)
+{
+	REGISTER(NOTHING_AT) = 1;
 }
 
 uint32_t mflt_port_uptime_ms(void)
@@ -90,20 +105,32 @@ uint32_t mflt_port_uptime_ms(void)
 	return uptime_ms;
 }
 
+/* Overflow of the stack is a fault: by MSPLIM, or by a region of the MPU for nobody. */
+static void guard_stack(void)
+{
+#ifdef __ARM_ARCH_8M_MAIN__
+	__asm volatile("msr msplim, %0" : : "r"(__StackLimit));
+#else
+	MPU_RNR = 0;
+	MPU_RBAR = (uint32_t)stack_guard;
+	/* 256 bytes, no access, not executable. */
+	MPU_RASR = 1u << 28 | 7u << 1 | 1u;
+	/* PRIVDEFENA, ENABLE. */
+	MPU_CTRL = 5;
+	__asm volatile("dsb\n\tisb" : : : "memory");
+#endif
+}
+
 void board_init(void)
 {
 	VTOR = (uint32_t)vectors;
+	if (GUARD) {
+		guard_stack();
+	}
 	UART_BAUDDIV = 16;
 	UART_CTRL = 3;
 	SYST_RVR = CPU_HZ / 1000 - 1;
 	SYST_CSR = 7;
-}
-
-void board_reset(void)
-{
-	AIRCR = 0x05fa0004;
-	for (;;) {
-	}
 }
 
 void serial_put(char character)

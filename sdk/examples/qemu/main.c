@@ -4,7 +4,13 @@
  */
 #include "board.h"
 #include "format.h"
+#include "mflt/chunk.h"
+#include "mflt/coredump.h"
+#include "mflt/crash.h"
 #include "mflt/log.h"
+#include "mflt/port.h"
+#include "mflt/reboot.h"
+#include "mflt/storage.h"
 
 #include <stdint.h>
 
@@ -22,6 +28,65 @@ static void print(const char *format, ...)
 	for (size_t i = 0; i < size; i++) {
 		serial_put(line[i]);
 	}
+}
+
+/* 1: what a careless application would list. */
+#ifndef BAD_REGIONS
+#define BAD_REGIONS 0
+#endif
+
+/* The linker script's. */
+extern const uint8_t flash_start[], flash_size[], ram_start[], ram_size[], build_id_note[];
+extern uint8_t data_start[], bss_end[];
+
+const struct mflt_device *mflt_port_device(void)
+{
+	static const struct mflt_device device = {
+		.serial = "QEMU-1",
+		.software_type = "demo",
+		.software_version = "1.0.0",
+		.hardware_version = BOARD,
+		.build_id_note = build_id_note,
+	};
+
+	return &device;
+}
+
+const struct mflt_storage *mflt_port_storage(void)
+{
+	return &mflt_storage_ram;
+}
+
+const struct mflt_region *mflt_port_memory(uint32_t *count)
+{
+	static struct mflt_region memory[3];
+
+	memory[0] = (struct mflt_region){flash_start, (uint32_t)flash_size};
+	memory[1] = (struct mflt_region){ram_start, (uint32_t)ram_size};
+	/* For tests, a mistake: nothing is there. */
+	memory[2] = (struct mflt_region){(void *)NOTHING_AT, BAD_REGIONS * 0x1000};
+	*count = 3;
+	return memory;
+}
+
+const struct mflt_region *mflt_port_regions(uint32_t *count)
+{
+	static struct mflt_region regions[6] = {
+		{NULL, 0},
+		{(void *)0xfffffff0, 0x100},
+		{(void *)NOTHING_AT, 0x100},
+	};
+
+	/* Twice, and far beyond the end of RAM. */
+	regions[3] = (struct mflt_region){data_start, (uint32_t)(bss_end - data_start)};
+	regions[4] = (struct mflt_region){data_start + 4, 16};
+	regions[5] = (struct mflt_region){ram_start + (uint32_t)ram_size - 16, 0xf0000000};
+	*count = 6;
+	if (!BAD_REGIONS) {
+		*count = 1;
+		return &regions[3];
+	}
+	return regions;
 }
 
 #define SAY(level, ...)                                                                          \
@@ -79,10 +144,87 @@ static void measure_often(void)
 	}
 }
 
+static void say(void)
+{
+	SAY(ERROR, "a line of its own");
+}
+
 static void crash_call(void)
 {
 	SAY(ERROR, "about to call %p", (void *)0xf0000000u);
 	((void (*)(void))0xf0000000u)();
+}
+
+static void crash_bus(void)
+{
+	SAY(ERROR, "writing where nothing is");
+	board_touch_nothing();
+}
+
+static void crash_hard(void)
+{
+	SAY(ERROR, "the same with interrupts locked");
+	(void)mflt_port_lock();
+	board_touch_nothing();
+}
+
+static void crash_assert(void)
+{
+	SAY(ERROR, "sample %u is one too many", (unsigned)last_sample.number);
+	MFLT_ASSERT(last_sample.number == 0xffffffffu);
+}
+
+static void crash_irq(void)
+{
+	SAY(ERROR, "the next tick is the last");
+	crash_in_tick = 1;
+	for (;;) {
+	}
+}
+
+static volatile uint32_t depth;
+
+__attribute__((noinline)) static uint32_t descend(uint32_t value)
+{
+	volatile uint32_t block[32];
+
+	for (uint32_t i = 0; i < 32; i++) {
+		block[i] = value + i;
+	}
+	if (++depth == 0) {
+		return 0;
+	}
+	return descend(block[value % 32] + 1) + block[1];
+}
+
+static void crash_stack(void)
+{
+	SAY(ERROR, "calling without end");
+	depth = descend(depth);
+}
+
+static void reset(void)
+{
+	mflt_crash_expect_reset(MFLT_REASON_USER_RESET);
+	mflt_port_reset();
+}
+
+static void print_line(const char *line)
+{
+	serial_print(line);
+	serial_put('\n');
+}
+
+static void export(void)
+{
+	int chunks = mflt_chunk_print(print_line);
+
+	print("%d chunks\n", chunks);
+}
+
+static void delivered(void)
+{
+	print("%s\n", mflt_chunk_delivered() > 0 ? "there is more" : "nothing is left");
 }
 
 static void help(void);
@@ -90,14 +232,22 @@ static void help(void);
 static const struct command commands[] = {
 	{"help", "list the commands", help},
 	{"measure", "take 40 samples, a log line each", measure_often},
+	{"say", "log an error", say},
 	{"crash call", "call a function that is none", crash_call},
-	{"reset", "reset the device", board_reset},
+	{"crash bus", "write where nothing is: BusFault", crash_bus},
+	{"crash hard", "the same with interrupts locked: HardFault", crash_hard},
+	{"crash assert", "fail an assertion", crash_assert},
+	{"crash irq", "write where nothing is, in an interrupt", crash_irq},
+	{"crash stack", "overflow the stack", crash_stack},
+	{"reset", "reset the device", reset},
+	{"export", "print the next message for the host", export},
+	{"delivered", "the host has it: forget it", delivered},
 };
 
 static void help(void)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		print("%-12s %s\n", commands[i].name, commands[i].help);
+		print("%-13s %s\n", commands[i].name, commands[i].help);
 	}
 }
 
@@ -123,7 +273,10 @@ int main(void)
 	char line[32];
 
 	board_init();
-	print("\n%s, log %s\n", BOARD, mflt_log_init() == 1 ? "kept" : "new");
+	(void)mflt_crash_init(MFLT_REASON_POWER_ON, 0);
+	print("\n%s, log %s, reason 0x%04x, coredump %u bytes, crash %u\n", BOARD,
+	      mflt_log_init() == 1 ? "kept" : "new", (unsigned)mflt_reboot_last()->reason,
+	      (unsigned)mflt_coredump_size(), (unsigned)mflt_reboot_crash_count());
 	for (;;) {
 		print("> ");
 		read_line(line, sizeof(line));

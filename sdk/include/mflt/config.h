@@ -33,6 +33,29 @@
 #define MFLT_LOG_COMPACT 0
 #endif
 
+/* Bytes of RAM in which mflt_storage_ram keeps a coredump, a multiple of 16; not there unless that
+ * is used. */
+#ifndef MFLT_COREDUMP_RAM_SIZE
+#define MFLT_COREDUMP_RAM_SIZE 4096
+#endif
+
+/* Most bytes of the stack that is kept, from the stack pointer of the crash upwards. Of the stack of
+ * the thread, when an interrupt crashed, a quarter as much. Costs storage. */
+#ifndef MFLT_COREDUMP_STACK_SIZE
+#define MFLT_COREDUMP_STACK_SIZE 2048
+#endif
+
+/* Bytes of RAM for the stack of the fault handler, a multiple of 8. With storage in RAM it needs 560;
+ * a second fault while it reads takes 32, with an FPU 104. */
+#ifndef MFLT_FAULT_STACK_SIZE
+#define MFLT_FAULT_STACK_SIZE 768
+#endif
+
+/* Regions of the MPU that are kept, at most 16. Costs 8 bytes of storage each. */
+#ifndef MFLT_MPU_REGIONS
+#define MFLT_MPU_REGIONS 8
+#endif
+
 /* What keeps a variable from being cleared at boot. The linker script has to place the section
  * where nothing initialises it: `.noinit (NOLOAD) : { *(.noinit .noinit.*) } > RAM`. */
 #ifndef MFLT_NOINIT

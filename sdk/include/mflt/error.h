@@ -11,6 +11,10 @@ enum {
 	MFLT_ETOOLARGE = -2,
 	/* The part was not initialised. */
 	MFLT_ENOTREADY = -3,
+	/* The storage failed. */
+	MFLT_EIO = -4,
+	/* There is something already. */
+	MFLT_EEXIST = -5,
 };
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What the SDK asks of the device. Implementations are in ports/; an application may bring its
- * own. All of these are called from threads and from interrupts. */
+ * own. The first ones are called from threads and from interrupts. */
 #ifndef MFLT_PORT_H
 #define MFLT_PORT_H
 
@@ -19,6 +19,43 @@ void mflt_port_unlock(uint32_t state);
 
 /* Milliseconds since boot; begins anew after 2^32. */
 uint32_t mflt_port_uptime_ms(void);
+
+/*
+ * The rest is asked for by the coredump (mflt/crash.h), mostly in the fault handler: constants will
+ * do, and locks are forbidden.
+ */
+struct mflt_storage;
+
+/* A piece of memory. */
+struct mflt_region {
+	const void *start;
+	uint32_t size;
+};
+
+/* Who the device is. Texts may be null. */
+struct mflt_device {
+	const char *serial;
+	const char *software_type;
+	const char *software_version;
+	const char *hardware_version;
+	/* The linker's note, from its first byte on (the section .note.gnu.build-id). */
+	const void *build_id_note;
+};
+
+const struct mflt_device *mflt_port_device(void);
+
+/* Where coredumps go. */
+const struct mflt_storage *mflt_port_storage(void);
+
+/* All memory that can be read, such as flash and RAM. What is outside is never touched; on a core
+ * without BusFault that is all that keeps the handler from failing. */
+const struct mflt_region *mflt_port_memory(uint32_t *count);
+
+/* What to keep beside the registers and the stack of the crash, the most wanted first. */
+const struct mflt_region *mflt_port_regions(uint32_t *count);
+
+/* Resets the device. */
+void mflt_port_reset(void) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

@@ -20,14 +20,15 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Builds and starts `sdk/tests/<name>.c`.
-    pub(super) fn start(name: &str) -> Host {
+    /// Builds and starts `sdk/tests/<name>.c` with these sources of `sdk/src`.
+    pub(super) fn start(name: &str, sources: &[&str]) -> Host {
         let folder = Folder::new();
         let program = folder.file(name);
         let mut build = Command::new("gcc");
         build.args(["-std=c11", "-g", "-O1", "-fsanitize=address,undefined"]);
         build.args(["-fno-sanitize-recover=all"]).args(WARNINGS);
         build.arg("-I").arg(file("sdk/include")).arg("-I").arg(file("sdk/src"));
+        build.args(sources.iter().map(|source| file(&format!("sdk/src/{source}.c"))));
         build.arg(file(&format!("sdk/tests/{name}.c"))).arg("-o").arg(&program);
         run(&mut build).success("gcc").unwrap();
         let mut command = Command::new(&program);
@@ -53,12 +54,22 @@ impl Host {
         i32::from_le_bytes(self.receive())
     }
 
-    /// Bytes behind their number.
-    pub(super) fn bytes(&mut self) -> Vec<u8> {
-        let size = u32::from_le_bytes(self.receive()) as usize;
+    /// Sends a number.
+    pub(super) fn send_u32(&mut self, number: u32) {
+        self.send(&number.to_le_bytes());
+    }
+
+    /// Bytes, of which the number is known.
+    pub(super) fn exactly(&mut self, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
         self.from.read_exact(&mut bytes).expect("the bytes that were announced");
         bytes
+    }
+
+    /// Bytes behind their number.
+    pub(super) fn bytes(&mut self) -> Vec<u8> {
+        let size = u32::from_le_bytes(self.receive()) as usize;
+        self.exactly(size)
     }
 }
 

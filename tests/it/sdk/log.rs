@@ -11,22 +11,22 @@ struct Device(Host);
 
 impl Device {
     fn new() -> Device {
-        Device(Host::start("log"))
+        Device(Host::start("log", &[]))
     }
 
     fn open(&mut self, size: u32) -> i32 {
         self.0.send(b"o");
-        self.0.send(&size.to_le_bytes());
+        self.0.send_u32(size);
         self.0.result()
     }
 
     /// Adds a text; behind so many stores the device is reset, if they are not 0.
     fn add(&mut self, time: u32, text: &[u8], stores: u32) -> i32 {
         self.0.send(&[b'a', INFO]);
-        self.0.send(&time.to_le_bytes());
-        self.0.send(&(text.len() as u32).to_le_bytes());
+        self.0.send_u32(time);
+        self.0.send_u32(text.len() as u32);
         self.0.send(text);
-        self.0.send(&stores.to_le_bytes());
+        self.0.send_u32(stores);
         self.0.result()
     }
 
@@ -37,7 +37,7 @@ impl Device {
 
     fn overwrite(&mut self, bytes: &[u8]) {
         self.0.send(b"w");
-        self.0.send(&(bytes.len() as u32).to_le_bytes());
+        self.0.send_u32(bytes.len() as u32);
         self.0.send(bytes);
     }
 

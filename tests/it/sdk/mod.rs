@@ -3,3 +3,4 @@
 mod host;
 mod log;
 mod qemu;
+mod store;

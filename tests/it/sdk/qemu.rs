@@ -2,12 +2,15 @@
 
 use super::host::WARNINGS;
 use crate::compare::array;
+use crate::support::elf::symbol;
 use crate::support::file;
 use crate::support::folder::Folder;
 use crate::support::program::{mflt, run};
 use crate::support::qemu::Qemu;
+use crate::support::rsp::Stub;
 use crate::support::serial::Serial;
 use serde_json::Value;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,6 +26,15 @@ fn build(folder: &Folder, board: &str, options: &[&str]) -> PathBuf {
     out
 }
 
+/// What the program makes of what a device printed: one report or message a line.
+fn decoded(printed: &str, elf: &Path, folder: &Folder) -> Vec<Value> {
+    let path = folder.write("console.log", printed.as_bytes());
+    let mut command = mflt();
+    command.arg("decode").arg(path).arg("--elf").arg(elf).args(["--json", "--strict"]);
+    let lines = run(&mut command).success("mflt decode").unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// Captures the device as it is now, and explains it.
 fn captured(qemu: &Qemu, elf: &Path, folder: &Folder) -> Value {
     let core = folder.file("captured.core");
@@ -35,16 +47,17 @@ fn captured(qemu: &Qemu, elf: &Path, folder: &Folder) -> Value {
 }
 
 /// The lines that the device said it logged.
-fn printed(text: &str) -> Vec<&str> {
+fn printed_lines(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.split("log: ").nth(1)).collect()
 }
 
-fn crash(serial: &mut Serial) -> String {
+/// What is logged before and after a reset.
+fn log_and_reset(serial: &mut Serial) -> String {
     let mut text = serial.command("measure", "> ");
     text += &serial.command("reset", "> ");
-    assert!(text.contains("log kept"), "{text}");
+    assert!(text.contains("log kept, reason 0x0002, coredump 0 bytes"), "{text}");
     text += &serial.command("measure", "> ");
-    text + &serial.command("crash call", "fault\n")
+    text + &serial.command("say", "> ")
 }
 
 #[test]
@@ -54,11 +67,11 @@ fn last_lines_of_the_log_are_those_that_the_device_printed() {
         let compact_option = format!("-DMFLT_LOG_COMPACT={}", u8::from(compact));
         let elf = build(&folder, board, &["-DMFLT_LOG_SIZE=2048", &compact_option]);
         let (qemu, mut serial) = Qemu::with_serial(board, &elf);
-        let text = crash(&mut serial);
+        let text = log_and_reset(&mut serial);
         let report = captured(&qemu, &elf, &folder);
         let logs = array(&report["logs"]);
         let held: Vec<&str> = logs.iter().map(|line| line["text"].as_str().unwrap()).collect();
-        let said = printed(&text);
+        let said = printed_lines(&text);
         assert_eq!(said.len(), 81);
         // With 2 KiB: some lines as text; of the compact ones also some from before the reset.
         let reset = held.iter().position(|line| *line == "-- reset --");
@@ -80,6 +93,146 @@ fn last_lines_of_the_log_are_those_that_the_device_printed() {
         assert!(since.is_sorted_by_key(seconds), "{board}: {since:?}");
         assert_eq!(array(&report["notes"]).iter().find(|note| note["code"] == "log_ring"), None);
     }
+}
+
+/// Ways to crash, the reason on three boards, and the function and the title in which they end.
+const CRASHES: [(&str, u32, &str, &str); 6] = [
+    ("bus", 0x9100, "board_touch_nothing", "Bus Fault at board_touch_nothing"),
+    ("hard", 0x9400, "board_touch_nothing", "Hard Fault at board_touch_nothing"),
+    ("assert", 0x8001, "crash_assert", "Assert at crash_assert"),
+    (
+        "irq",
+        0x9400,
+        "board_touch_nothing",
+        "Hard Fault at board_touch_nothing [in SysTick handler]",
+    ),
+    ("call", 0x9200, "crash_call", "Mem Fault at 0xf0000000"),
+    ("stack", 0x9200, "descend", "Mem Fault at descend [Stack Overflow]"),
+];
+
+#[test]
+fn crash_comes_back_over_the_serial_port_and_is_explained() {
+    for board in BOARDS {
+        let folder = Folder::new();
+        let elf = build(&folder, board, &["-DMFLT_COREDUMP_RAM_SIZE=16384"]);
+        let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
+        for (number, (crash, reason, function, title)) in (1..).zip(CRASHES) {
+            // The limit of the stack is a fault of its own on Armv8-M.
+            let (reason, title) = match (board, crash) {
+                ("mps2-an505", "stack") => (0x9300, "Usage Fault at descend [Stack Overflow]"),
+                _ => (reason, title),
+            };
+            let logged = serial.command("measure", "> ");
+            let boot = serial.command(&format!("crash {crash}"), "> ");
+            assert!(
+                boot.contains(&format!("reason 0x{reason:04x}, coredump "))
+                    && boot.contains(&format!(" bytes, crash {number}\n")),
+                "{board} {crash}: {boot}"
+            );
+            let mut printed = serial.command("export", "> ");
+            assert!(serial.command("delivered", "> ").contains("there is more"));
+            let messages = decoded(&printed, &elf, &folder);
+            assert_eq!(messages.len(), 1, "{board} {crash}");
+            let report = &messages[0]["report"];
+            assert_eq!(report["title"], title, "{board} {crash}");
+            let frames = array(&report["threads"][0]["frames"]);
+            let named = frames.iter().find(|frame| !frame["function"].is_null()).unwrap();
+            assert_eq!(named["function"], function, "{board} {crash}");
+            assert_eq!(report["symbols"][0]["match"], "build_id");
+            assert_eq!(report["device"]["serial"], "QEMU-1");
+            assert_eq!(report["device"]["hardware_version"], board);
+            let held: Vec<_> = array(&report["logs"]).iter().map(|line| &line["text"]).collect();
+            let said = [printed_lines(&logged), printed_lines(&boot)].concat();
+            let held = &held[held.len() - 5..];
+            assert_eq!(held, &said[said.len() - 5..], "{board} {crash}");
+
+            // The reboots: at power on, then why.
+            printed.clear();
+            loop {
+                printed += &serial.command("export", "> ");
+                if serial.command("delivered", "> ").contains("nothing is left") {
+                    break;
+                }
+            }
+            let messages = decoded(&printed, &elf, &folder);
+            let last = messages.last().unwrap();
+            assert_eq!(last["kind"], "reboot");
+            assert_eq!(last["code"], reason, "{board} {crash}: {last}");
+            assert_eq!(last["coredump_saved"], true);
+        }
+    }
+}
+
+#[test]
+fn second_crash_leaves_the_first_coredump_and_its_own_reboot() {
+    let folder = Folder::new();
+    let elf = build(&folder, BOARDS[0], &["-DMFLT_COREDUMP_RAM_SIZE=16384"]);
+    let (_qemu, mut serial) = Qemu::with_serial(BOARDS[0], &elf);
+    serial.command("crash assert", "> ");
+    let first = serial.command("export", "> ");
+    let boot = serial.command("crash bus", "> ");
+    assert!(boot.contains("reason 0x9100") && boot.contains("crash 2"), "{boot}");
+    assert_eq!(serial.command("export", "> "), first);
+    serial.command("delivered", "> ");
+    let mut printed = String::new();
+    for _ in 0..3 {
+        printed += &serial.command("export", "> ");
+        serial.command("delivered", "> ");
+    }
+    let messages = decoded(&printed, &elf, &folder);
+    let told: Vec<_> = messages.iter().map(|m| (&m["code"], &m["coredump_saved"])).collect();
+    let expected = [(0x0007, false), (0x8001, true), (0x9100, false)]
+        .map(|(code, saved)| (Value::from(code), Value::from(saved)));
+    assert_eq!(told, expected.iter().map(|(code, saved)| (code, saved)).collect::<Vec<_>>());
+    assert!(serial.command("export", "> ").contains("0 chunks"));
+}
+
+#[test]
+fn coredump_that_does_not_fit_is_cut_and_says_so() {
+    let folder = Folder::new();
+    let elf = build(&folder, BOARDS[1], &["-DMFLT_COREDUMP_RAM_SIZE=1024"]);
+    let (_qemu, mut serial) = Qemu::with_serial(BOARDS[1], &elf);
+    serial.command("crash bus", "> ");
+    let printed = serial.command("export", "> ");
+    let path = folder.write("console.log", printed.as_bytes());
+    let mut command = mflt();
+    command.arg("analyze").arg(path).arg("--elf").arg(&elf).arg("--json");
+    let report = run(&mut command).success("mflt analyze").unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["title"], "Bus Fault at board_touch_nothing");
+    let notes = array(&report["notes"]);
+    assert!(notes.iter().any(|note| note["code"] == "capture_incomplete"), "{notes:?}");
+}
+
+#[test]
+fn regions_that_make_no_sense_do_not_end_the_handler() {
+    for board in BOARDS {
+        let folder = Folder::new();
+        let options = ["-DMFLT_COREDUMP_RAM_SIZE=16384", "-DBAD_REGIONS=1"];
+        let elf = build(&folder, board, &options);
+        let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
+        serial.command("measure", "> ");
+        serial.command("crash bus", "> ");
+        let printed = serial.command("export", "> ");
+        let report = decoded(&printed, &elf, &folder)[0]["report"].clone();
+        assert_eq!(report["title"], "Bus Fault at board_touch_nothing", "{board}");
+        let globals = array(&report["globals"]);
+        let sample = globals.iter().find(|global| global["name"] == "last_sample").unwrap();
+        assert_eq!(sample["children"][0]["value"], "40", "{board}: {sample}");
+    }
+}
+
+#[test]
+fn stack_that_left_memory_is_kept_from_where_memory_begins() {
+    let folder = Folder::new();
+    let elf = build(&folder, BOARDS[0], &["-DMFLT_COREDUMP_RAM_SIZE=16384", "-DGUARD=0"]);
+    let (_qemu, mut serial) = Qemu::with_serial(BOARDS[0], &elf);
+    serial.command("crash stack", "> ");
+    let printed = serial.command("export", "> ");
+    let report = decoded(&printed, &elf, &folder)[0]["report"].clone();
+    let kept = array(&report["memory"]);
+    let stack = kept.iter().find(|range| range["start"] == "0x20000000").unwrap();
+    assert!(stack["size"].as_u64().unwrap() >= 2048, "{stack}");
 }
 
 #[test]
@@ -111,7 +264,29 @@ fn log_without_its_memory_or_its_elf_is_a_note_or_an_address() {
     run(&mut objcopy).success("arm-none-eabi-objcopy").unwrap();
     let report = analyze(&core, &stripped);
     let text = report["logs"][0]["text"].as_str().unwrap();
-    assert!(text.starts_with("format 0xf00000") && text.ends_with(" is not in the ELF"), "{text}");
+    assert!(text.starts_with("format 0xf0000") && text.ends_with(" is not in the ELF"), "{text}");
+}
+
+#[test]
+fn handler_needs_no_more_than_its_stack() {
+    for (board, level) in BOARDS.iter().flat_map(|board| [(board, "-Og"), (board, "-Os")]) {
+        let folder = Folder::new();
+        let elf = build(&folder, board, &["-DMFLT_COREDUMP_RAM_SIZE=16384", level]);
+        let address = |name: &str| symbol(elf.to_str().unwrap(), name).unwrap();
+        let (qemu, mut serial) = Qemu::with_serial(board, &elf);
+        let connect = || Stub::new(TcpStream::connect(qemu.server()).unwrap()).unwrap();
+        // The first connection stops the board, which QEMU tells without being asked.
+        connect().ask("?").unwrap();
+        let mut stub = connect();
+        serial.send("crash bus");
+        stub.run_to(&[address("mflt_port_reset")], 1).unwrap();
+        let stack = stub.ask(&format!("m{:x},300", address("fault_stack"))).unwrap();
+        assert_eq!(stack.len(), 2 * 768);
+        let unused = stack.bytes().take_while(|digit| *digit == b'0').count() / 2;
+        let used = 768 - unused;
+        // As mflt/config.h says.
+        assert!((400..=560).contains(&used), "{board} {level}: {used}");
+    }
 }
 
 /// Every core that the SDK is for, with what its compiler needs to know.
@@ -128,16 +303,23 @@ const CORES: [&[&str]; 8] = [
 
 #[test]
 fn sources_build_for_every_core_without_a_warning() {
+    let objects = Folder::new();
     for folder in ["sdk/src", "sdk/ports/cortex_m"] {
         let sources = std::fs::read_dir(file(folder)).unwrap().map(|entry| entry.unwrap().path());
         let sources: Vec<_> =
             sources.filter(|path| path.extension().is_some_and(|end| end == "c")).collect();
         assert!(!sources.is_empty());
-        for (core, standard) in CORES.iter().flat_map(|core| [(core, "c99"), (core, "c11")]) {
+        for core in CORES {
             let mut command = Command::new("arm-none-eabi-gcc");
-            command.args(*core).args(["-mthumb", "-ffreestanding", "-Os", "-fsyntax-only"]);
-            command.arg(format!("-std={standard}")).args(WARNINGS);
-            command.arg("-I").arg(file("sdk/include")).args(&sources);
+            command.args(core).args(["-mthumb", "-ffreestanding", "-Os", "-c"]);
+            command.current_dir(objects.path());
+            command.arg("-std=c99").args(WARNINGS);
+            command
+                .arg("-I")
+                .arg(file("sdk/include"))
+                .arg("-I")
+                .arg(file("sdk/src"))
+                .args(&sources);
             run(&mut command).success("arm-none-eabi-gcc").unwrap();
         }
     }

@@ -43,11 +43,17 @@ impl Serial {
         }
     }
 
+    /// Sends a line.
+    #[track_caller]
+    pub(crate) fn send(&mut self, line: &str) {
+        self.to.write_all(format!("{line}\n").as_bytes()).expect("a device that listens");
+        self.to.flush().expect("a device that listens");
+    }
+
     /// Sends a line, and gives what the device prints up to `end`.
     #[track_caller]
     pub(crate) fn command(&mut self, line: &str, end: &str) -> String {
-        self.to.write_all(format!("{line}\n").as_bytes()).expect("a device that listens");
-        self.to.flush().expect("a device that listens");
+        self.send(line);
         self.until(end)
     }
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "coredump_writer.h"
+#include "coredump_slot.h"
+#include "crc16.h"
+#include "mflt/coredump.h"
+
+#define BLOCK_HEADER 12u
+#define FOOTER 16u
+#define FOOTER_MAGIC 0x504d5544u
+#define FLAG_TRUNCATED 1u
+
+static void put_word(uint8_t *to, uint32_t word)
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		to[i] = (uint8_t)(word >> (8 * i));
+	}
+}
+
+/* Where byte `at` of the coredump stands in the storage: the first unit is the slot's header. */
+static uint32_t place(uint32_t at)
+{
+	return at - MFLT_COREDUMP_HEADER + MFLT_STORAGE_UNIT;
+}
+
+/* Bytes that are left beside the footer. */
+static uint32_t room(const struct mflt_coredump_writer *writer)
+{
+	uint32_t used = place(writer->size) + FOOTER, size = writer->storage->size;
+
+	return used < size ? size - used : 0;
+}
+
+static void flush(struct mflt_coredump_writer *writer, uint32_t at)
+{
+	if (writer->error == MFLT_OK &&
+	    writer->storage->write(at, writer->unit, MFLT_STORAGE_UNIT) < 0) {
+		writer->error = MFLT_EIO;
+	}
+}
+
+static void put(struct mflt_coredump_writer *writer, const void *from, uint32_t size)
+{
+	const uint8_t *bytes = from;
+
+	writer->crc = mflt_crc16(writer->crc, from, size);
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t at = place(writer->size++);
+
+		writer->unit[at % MFLT_STORAGE_UNIT] = bytes[i];
+		if (at % MFLT_STORAGE_UNIT == MFLT_STORAGE_UNIT - 1u) {
+			flush(writer, at - (MFLT_STORAGE_UNIT - 1u));
+		}
+	}
+}
+
+static void put_header(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
+		       uint32_t size)
+{
+	uint8_t header[BLOCK_HEADER] = {(uint8_t)kind};
+
+	put_word(&header[4], address);
+	put_word(&header[8], size);
+	put(writer, header, sizeof(header));
+}
+
+int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_storage *storage)
+{
+	*writer = (struct mflt_coredump_writer){.storage = storage, .size = MFLT_COREDUMP_HEADER};
+	if (mflt_coredump_size() != 0) {
+		writer->error = MFLT_EEXIST;
+	} else if (storage->size < place(MFLT_COREDUMP_HEADER) + FOOTER) {
+		writer->error = MFLT_ETOOLARGE;
+	} else if (storage->erase() < 0) {
+		writer->error = MFLT_EIO;
+	}
+	return writer->error;
+}
+
+void mflt_coredump_add(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
+		       const void *from, uint32_t size)
+{
+	if (writer->error != MFLT_OK || size == 0) {
+		return;
+	}
+	if (room(writer) < BLOCK_HEADER || room(writer) - BLOCK_HEADER < size) {
+		writer->error = MFLT_ETOOLARGE;
+		return;
+	}
+	put_header(writer, kind, address, size);
+	put(writer, from, size);
+}
+
+void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t address, uintptr_t from,
+			      uint32_t size, mflt_copy *copy)
+{
+	static const uint8_t zeros[4];
+	uint32_t padding = (0u - writer->size) & 3u;
+
+	if (writer->error != MFLT_OK || writer->is_truncated || size == 0) {
+		return;
+	}
+	uint32_t headers = BLOCK_HEADER + (padding != 0 ? BLOCK_HEADER + padding : 0);
+
+	if (room(writer) < headers || room(writer) - headers < size) {
+		writer->is_truncated = 1;
+		size = room(writer) > headers ? (room(writer) - headers) & ~3u : 0;
+		if (size == 0) {
+			return;
+		}
+	}
+	if (padding != 0) {
+		put_header(writer, MFLT_BLOCK_PADDING, 0, padding);
+		put(writer, zeros, padding);
+	}
+	put_header(writer, MFLT_BLOCK_MEMORY, address, size);
+	while (size > 0) {
+		uint8_t piece[32];
+		uint32_t part = size < sizeof(piece) ? size : (uint32_t)sizeof(piece);
+
+		/* What cannot be read is zeros: its length is already written. */
+		(void)copy(piece, from, part);
+		put(writer, piece, part);
+		from += part;
+		size -= part;
+	}
+}
+
+int mflt_coredump_end(struct mflt_coredump_writer *writer)
+{
+	uint8_t footer[FOOTER] = {0};
+
+	if (writer->error != MFLT_OK) {
+		return writer->error;
+	}
+	put_word(&footer[0], FOOTER_MAGIC);
+	put_word(&footer[4], writer->is_truncated ? FLAG_TRUNCATED : 0);
+	put(writer, footer, sizeof(footer));
+	uint32_t end = place(writer->size), left = end % MFLT_STORAGE_UNIT;
+
+	if (left != 0) {
+		for (uint32_t i = left; i < MFLT_STORAGE_UNIT; i++) {
+			writer->unit[i] = 0;
+		}
+		flush(writer, end - left);
+	}
+	/* Last, as this is what makes it valid. */
+	mflt_coredump_slot_header(writer->unit, writer->size, writer->crc);
+	flush(writer, 0);
+	return writer->error == MFLT_OK && mflt_coredump_init() != 1 ? MFLT_EIO : writer->error;
+}
