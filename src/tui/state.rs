@@ -66,7 +66,7 @@ impl Settings {
         text
     }
 
-    /// Takes over what [`Settings::written`] wrote; lines that are not understood are passed over.
+    /// Takes over what was remembered; lines that are not understood are passed over.
     pub fn recall(&mut self, text: &str) {
         for line in text.lines().take(MOST_REMEMBERED) {
             let Some((word, value)) = line.split_once(' ') else { continue };
