@@ -108,6 +108,13 @@ pub(super) fn hinted(error: impl Into<anyhow::Error>, hint: impl Into<String>) -
     error.into().context(Hint(hint.into()))
 }
 
+#[cfg(any(feature = "tui", test))]
+/// An error with all causes, and its remedy where one is known, in one line.
+pub(super) fn line(error: &anyhow::Error) -> String {
+    let text = render(error);
+    text.trim_end().trim_start_matches("error: ").replace('\n', "; ")
+}
+
 /// `error: …` with all causes in one line, and `hint: …` where a remedy is known.
 pub(super) fn render(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -136,6 +143,7 @@ mod tests {
         let error = result.context("connecting to `x:1`").hint("start it").unwrap_err();
         assert_eq!(render(&error), "error: connecting to `x:1`: no route\nhint: start it\n");
         assert_eq!(Exit::of(&error), Exit::Failed);
+        assert_eq!(line(&error), "connecting to `x:1`: no route; hint: start it");
         let error = error.context("capturing");
         assert_eq!(
             render(&error),

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 
-use super::{Context, Exit, Usage, WithHint, coredump, dump, elf, files, priorities};
+use super::{Context, Exit, Usage, WithHint, coredump, dump, elf, exit, files, priorities};
 use crate::snapshot::Snapshot;
 use crate::symbols::{SymbolFile, Symbols};
 use crate::target::{CapturePlan, Leave, Target as _, capture};
@@ -258,6 +258,6 @@ impl Host for Desktop<'_, '_> {
     }
 
     fn reread(&mut self, progress: &mut dyn FnMut(String)) -> Result<Snapshot, String> {
-        self.capture(progress).map_err(|error| format!("{error:#}"))
+        self.capture(progress).map_err(|error| exit::line(&error))
     }
 }

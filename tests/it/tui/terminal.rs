@@ -136,6 +136,29 @@ fn program_starts_takes_keys_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn live_target_is_read_again_and_one_that_vanishes_is_told() {
+    let case = crate::support::manifest::case("mps2-an385-Og-nullptr");
+    let qemu = crate::support::qemu::Qemu::at_stop(case).unwrap();
+    let state = Folder::new();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mflt"));
+    command.args(["tui", "--gdb", &qemu.server(), "--elf", &file(case.elf()).to_string_lossy()]);
+    command.env("XDG_STATE_HOME", state.path());
+    command.env("TERM", "xterm-256color");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("Cause");
+    terminal.wait_for("? help");
+    terminal.keys("r");
+    terminal.wait_for("read again: ");
+    drop(qemu);
+    terminal.keys("r");
+    terminal.wait_for("! connecting to GDB server");
+    terminal.keys("4");
+    terminal.wait_for("▶ Memory");
+    terminal.keys("q");
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[test]
 fn interrupt_key_and_new_size_are_taken() {
     let (state, elf) = (Folder::new(), elf());
     let mut terminal = Terminal::demo(&state, &with_elf(&elf, &[]));
