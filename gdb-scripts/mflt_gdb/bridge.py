@@ -38,6 +38,8 @@ class Target:
             )
         if core_file() is not None:
             raise gdb.GdbError("this is a core file, not a target: it is captured already")
+        if 'name="mflt.dump"' in self.packet("qXfer:features:read:target.xml:0,200"):
+            raise gdb.GdbError("this is a dump, not a target: `monitor mflt report` explains it")
         if any(thread.is_running() for thread in threads):
             raise gdb.GdbError("the target runs: stop it first, with `interrupt` or Ctrl-C")
         self._inferior = inferior

@@ -1,6 +1,6 @@
 //! `mflt coredump`: captures a coredump from a live target through its GDB server.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::numbers::{civil_time, format_size};
+use super::numbers::{compact_time, format_size};
 use super::priorities;
 use super::progress::Bar;
 use super::regions::{self, Guess};
@@ -20,6 +20,7 @@ use crate::format::elf_core;
 use crate::snapshot::{Identity, Snapshot};
 use crate::symbols::{BUILD_ID_NOTE, SymbolFile, Symbols};
 use crate::target::rsp::GdbClient;
+use crate::target::serial::is_serial;
 use crate::target::{CapturePlan, Captured, Leave, Target, TargetError, capture};
 
 /// Ranges that could not be read and are named on stderr; all are in the file.
@@ -34,12 +35,15 @@ const GAPS_SHOWN: usize = 10;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     mflt coredump --gdb localhost:3333 --elf zephyr.elf\n  \
+    mflt coredump --gdb /dev/ttyACM0 --elf zephyr.elf\n  \
+    mflt coredump --gdb '|openocd -f board.cfg -c \"gdb_port pipe; log_output o.log\"'\n  \
     mflt coredump --gdb localhost:1234 -r 0x20000000 256K -o unit7.core\n  \
     mflt coredump --gdb localhost:3333 --elf zephyr.elf --mpu\n  \
     mflt coredump --gdb localhost:2331 --elf app.elf -r g_state g_state --halt")]
 pub(super) struct CoredumpArgs {
-    /// GDB server of the target, for example localhost:3333.
-    #[arg(long, value_name = "HOST:PORT")]
+    /// GDB server of the target: localhost:3333, a serial device such as /dev/ttyACM0 or COM5
+    /// (Black Magic Probe), or `|` and a command that speaks on its standard streams.
+    #[arg(long, value_name = "SERVER")]
     gdb: String,
     /// ELF file of the firmware: says what is RAM, names symbols, identifies the build. Several
     /// for several images, the one that counts first.
@@ -209,9 +213,7 @@ impl CoredumpArgs {
 }
 
 fn default_name(captured_at: Duration) -> String {
-    let ms = u64::try_from(captured_at.as_millis()).unwrap_or(0);
-    let [year, month, day, hour, minute, second] = civil_time(ms);
-    format!("coredump-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.core")
+    format!("coredump-{}.core", compact_time(captured_at))
 }
 
 /// Connects to a GDB server and stops its target; says what may be done when that fails.
@@ -222,11 +224,22 @@ pub(super) fn connect(server: &str, cancel: Arc<AtomicBool>) -> anyhow::Result<G
         Err(TargetError::NobodyListens) => {
             Some("start the GDB server of the probe (OpenOCD listens on port 3333, J-Link on 2331)")
         }
+        Err(TargetError::Connect(ErrorKind::PermissionDenied)) if is_serial(server) => Some(
+            "join the group that owns the device, on Debian `sudo adduser $USER dialout`, and \
+             log in again",
+        ),
+        Err(TargetError::Connect(_)) if is_serial(server) => {
+            Some("is it plugged in, and not in use by another program?")
+        }
+        Err(TargetError::Closed | TargetError::Timeout { .. }) if server.starts_with('|') => {
+            Some("does the command run by itself, and speak on its standard streams?")
+        }
         Err(TargetError::Connect(_)) => Some("can this machine reach that host and port?"),
         Err(TargetError::BadPort(_)) => Some("write it as HOST:PORT, for example localhost:3333"),
         Err(TargetError::UnknownHost(_)) => {
             Some("check the name of the host, or write its IP address")
         }
+        Err(TargetError::Dump) => Some("it is captured already: `mflt analyze` explains it"),
         Err(TargetError::NotAttached) => Some("let the server find the target first"),
         Err(TargetError::DoesNotStop) => Some("the core may sleep or be held in reset"),
         Err(TargetError::Garbage { .. } | TargetError::Checksum { .. }) => {

@@ -1,8 +1,6 @@
 //! `mflt decode`: print what a device sent.
 
-use std::collections::HashMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read as _;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -11,17 +9,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::elf::{self, reading};
-use super::files::write_atomically;
+use super::messages::{Printer, Wishes};
 use super::{Context, Exit, WithHint};
-use crate::analysis::matching::{self, Match};
-use crate::analysis::messages::Firmware;
-use crate::analysis::{Options, analyze};
-use crate::base::hex;
-use crate::format;
-use crate::report::message::{Content, Coredump, Message};
-use crate::report::{Notes, Report, Severity, render_message};
-use crate::symbols::{ElfImage, SymbolFile};
-use crate::wire::{self, CompactLog, Decoder, Found, MessageKind, PrintedLog, Received};
+use crate::wire::{self, Decoder};
 
 /// Bytes of standard input that are read.
 const MAX_INPUT: u64 = 1 << 30;
@@ -75,17 +65,16 @@ impl DecodeArgs {
             fs::create_dir_all(folder)
                 .with_context(|| format!("making the folder `{}`", folder.display()))?;
         }
-        let mut printer = Printer {
-            args: &self,
-            images: &images,
-            firmware: Firmware::new(&symbols),
-            context,
-            coredumps: HashMap::new(),
-            written: 0,
-            unpacked: 0,
-            incomplete: false,
-            printed: false,
+        let wishes = Wishes {
+            elf: &self.elf,
+            json: self.json,
+            full: self.full,
+            extract: self.extract.as_deref(),
+            prefix: String::new(),
+            max_unpacked: MAX_UNPACKED,
+            max_coredumps: MAX_COREDUMPS,
         };
+        let mut printer = Printer::new(wishes, &images, &symbols, context);
         let mut decoder = Decoder::new();
         let mut logs = stream.logs.as_slice();
         for (index, chunk) in stream.chunks.iter().enumerate() {
@@ -114,176 +103,4 @@ fn read(path: &Path) -> anyhow::Result<Box<dyn Deref<Target = [u8]>>> {
         .read_to_end(&mut bytes)
         .context("reading standard input")?;
     Ok(Box::new(bytes))
-}
-
-/// Prints messages as they come.
-struct Printer<'a, 'c> {
-    args: &'a DecodeArgs,
-    images: &'a [ElfImage<'a>],
-    firmware: Firmware<'a, 'a>,
-    context: &'a mut Context<'c>,
-    /// The chunk of each coredump, by a hash of its contents: devices send one until it is answered.
-    coredumps: HashMap<u64, usize>,
-    written: usize,
-    unpacked: usize,
-    incomplete: bool,
-    printed: bool,
-}
-
-impl Printer<'_, '_> {
-    /// Prints those of `logs` that stand before the chunk behind the first `chunks`; the others.
-    fn logs<'l>(
-        &mut self,
-        chunks: usize,
-        logs: &'l [PrintedLog],
-    ) -> anyhow::Result<&'l [PrintedLog]> {
-        let (now, later) = logs.split_at(logs.partition_point(|log| log.chunks_before <= chunks));
-        if !now.is_empty() {
-            let now: Vec<CompactLog> = now.iter().map(|printed| printed.log.clone()).collect();
-            self.print(self.firmware.describe_logs(chunks, &now))?;
-        }
-        Ok(later)
-    }
-
-    fn take(&mut self, found: Found) -> anyhow::Result<()> {
-        match found {
-            Found::Problem { first, last, text } => {
-                let chunks = if first == last {
-                    String::new()
-                } else {
-                    format!("chunks {first} to {last}: ")
-                };
-                self.print(problem(last, "chunks_lost", format!("{chunks}{text}")))
-            }
-            Found::Message { chunk, message } => self.message(chunk, &message),
-        }
-    }
-
-    fn message(&mut self, chunk: usize, message: &Received) -> anyhow::Result<()> {
-        if self.unpacked >= MAX_UNPACKED {
-            let text = "the messages before it hold more than any device does";
-            return self.print(problem(chunk, "message_left_out", text.to_string()));
-        }
-        let parsed = match wire::Message::parse(&message.bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                return self.print(problem(chunk, "message_damaged", error.to_string()));
-            }
-        };
-        self.unpacked = self.unpacked.saturating_add(parsed.payload.len());
-        if parsed.kind == MessageKind::Coredump {
-            let told = self.coredump(chunk, message, &parsed)?;
-            return self.print(told);
-        }
-        for mut told in self.firmware.describe(chunk, &parsed) {
-            if let Content::Recording(recording) = &mut told.content {
-                let data = hex::decode(recording.data.as_bytes()).unwrap_or_default();
-                recording.file = self.extract("recording", &data)?;
-            }
-            self.print(told)?;
-        }
-        Ok(())
-    }
-
-    fn coredump(
-        &mut self,
-        chunk: usize,
-        received: &Received,
-        message: &wire::Message<'_>,
-    ) -> anyhow::Result<Message> {
-        let mut notes = Notes::default();
-        // A message that is cut short is so inside its coding, too.
-        let damage = received.damage.map(|damage| damage.to_string());
-        if let Some(text) = damage.or(message.damage.map(|damage| damage.to_string())) {
-            notes.add(Severity::Warning, "message_damaged", text);
-        }
-        if received.early > 0 {
-            let text = format!("{} chunks came too early and were put in order", received.early);
-            notes.add(Severity::Info, "chunks_out_of_order", text);
-        }
-        let payload = message.payload.as_ref();
-        let mut hasher = DefaultHasher::new();
-        payload.hash(&mut hasher);
-        let mut coredump = Coredump { size: payload.len(), file: None, report: None };
-        match self.coredumps.insert(hasher.finish(), chunk) {
-            Some(before) => {
-                let text = format!("the same coredump as the one before, in chunk {before}");
-                notes.add(Severity::Info, "coredump_repeated", text);
-            }
-            None => {
-                coredump.file = self.extract("coredump", payload)?;
-                if self.coredumps.len() > MAX_COREDUMPS {
-                    let text = format!("only the first {MAX_COREDUMPS} coredumps are explained");
-                    notes.add(Severity::Warning, "coredump_left_out", text);
-                } else {
-                    match self.explain(payload, &mut notes) {
-                        Ok(report) => coredump.report = Some(Box::new(report)),
-                        Err(error) => {
-                            notes.add(Severity::Error, "coredump_unreadable", error.to_string());
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Message {
-            project_key: message.project_key.clone(),
-            notes: notes.into_vec(),
-            ..Message::new(chunk, Content::Coredump(coredump))
-        })
-    }
-
-    /// The report on a coredump, with those of the ELF files that may be its firmware.
-    fn explain(&self, payload: &[u8], notes: &mut Notes) -> Result<Report, format::FormatError> {
-        let snapshot = format::open(payload)?;
-        let all = elf::symbols_of(&self.args.elf, self.images);
-        let matches = matching::compare(&snapshot, &all);
-        let mut symbols: Vec<SymbolFile<'_>> = Vec::new();
-        for ((file, matched), path) in all.into_iter().zip(matches).zip(&self.args.elf) {
-            match matched {
-                Match::Different { why } => {
-                    let text = format!("ELF `{}` is left out: {why}", path.display());
-                    notes.add(Severity::Info, "elf_left_out", text);
-                }
-                _ => symbols.push(file),
-            }
-        }
-        let globals = self.args.json || self.args.full;
-        Ok(analyze(&snapshot, &symbols, &Options { globals, ..Options::default() }))
-    }
-
-    /// Writes `bytes` into the folder for them, if there is one; the path of the file.
-    fn extract(&mut self, what: &str, bytes: &[u8]) -> anyhow::Result<Option<String>> {
-        let Some(folder) = &self.args.extract else { return Ok(None) };
-        self.written += 1;
-        let path = folder.join(format!("{what}-{}.bin", self.written));
-        write_atomically(&path, bytes)
-            .with_context(|| format!("writing {what} `{}`", path.display()))?;
-        Ok(Some(path.display().to_string()))
-    }
-
-    fn print(&mut self, message: Message) -> anyhow::Result<()> {
-        let doubtful = |notes: &[crate::report::Note]| {
-            notes.iter().any(|note| note.severity >= Severity::Warning)
-        };
-        self.incomplete |= doubtful(&message.notes);
-        if let Content::Coredump(Coredump { report: Some(report), .. }) = &message.content {
-            self.incomplete |= doubtful(&report.notes);
-        }
-        if self.args.json {
-            return self.context.json(&message);
-        }
-        if self.printed {
-            writeln!(self.context.out)?;
-        }
-        self.printed = true;
-        let style = self.context.style(self.args.full);
-        write!(self.context.out, "{}", render_message(&message, style))?;
-        Ok(())
-    }
-}
-
-fn problem(chunk: usize, code: &str, text: String) -> Message {
-    let mut notes = Notes::default();
-    notes.add(Severity::Warning, code, text);
-    Message { notes: notes.into_vec(), ..Message::new(chunk, Content::Problem) }
 }

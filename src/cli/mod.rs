@@ -4,6 +4,7 @@
 //! Data goes to stdout and everything else to stderr; color never carries meaning.
 
 mod analyze;
+mod console;
 mod convert;
 mod coredump;
 mod decode;
@@ -14,6 +15,7 @@ mod exit;
 mod files;
 mod gdb_init;
 mod gdbserver;
+mod messages;
 mod numbers;
 mod priorities;
 mod progress;
@@ -77,6 +79,7 @@ impl ColorChoice {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(analyze::AnalyzeArgs),
+    Console(console::ConsoleArgs),
     Convert(convert::ConvertArgs),
     Coredump(coredump::CoredumpArgs),
     Decode(decode::DecodeArgs),
@@ -92,6 +95,7 @@ impl Command {
     fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         match self {
             Command::Analyze(args) => args.run(context),
+            Command::Console(args) => args.run(context),
             Command::Convert(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
             Command::Decode(args) => args.run(context),

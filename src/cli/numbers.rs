@@ -1,6 +1,15 @@
 //! Numbers as people type them, and as they read them.
 
+use std::time::Duration;
+
 pub(super) use crate::base::number::{format_size, parse_number, parse_size};
+
+/// `20260228T130509Z`: a time since 1970-01-01 UTC, for names of files.
+pub(super) fn compact_time(time: Duration) -> String {
+    let ms = u64::try_from(time.as_millis()).unwrap_or(0);
+    let [year, month, day, hour, minute, second] = civil_time(ms);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
 
 /// `2026-02-28T13:05:09Z`-like parts of a time in milliseconds since 1970-01-01 UTC:
 /// year, month, day, hour, minute, second.

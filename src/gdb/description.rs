@@ -199,7 +199,8 @@ impl Writer {
     fn finish(self) -> Description {
         let xml = format!(
             "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n\
-             <target version=\"1.0\">\n<architecture>arm</architecture>\n{}</target>\n",
+             <target version=\"1.0\">\n<architecture>arm</architecture>\n\
+             <feature name=\"mflt.dump\"/>\n{}</target>\n",
             self.features
         );
         Description { xml, words: self.words }

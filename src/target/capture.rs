@@ -3,7 +3,7 @@
 //! What was read stays, whatever happens later: a server that dies, a user who interrupts and
 //! memory that cannot be read all end in a snapshot that says what is missing.
 
-use super::plan::{self, CapturePlan, ICTR, PlannedRange, Purpose};
+use super::plan::{self, CPUID, CapturePlan, ICTR, PlannedRange, Purpose};
 use super::{LiveMemory, Registers, Target, TargetError, mpu};
 use crate::arch::cortex_m::mpu::{MPU_RNR, MPU_TYPE};
 use crate::arch::cortex_m::security::has_security_extension;
@@ -80,6 +80,13 @@ pub fn capture(
     };
     if !plan.skip_system_control {
         capturing.ranges(&plan::system_control());
+        if capturing.error.is_none() && capturing.word(CPUID).is_none() {
+            snapshot.remarks.push(
+                "the server does not give the System Control Space, as memory or by its console: \
+                 the fault registers are missing"
+                    .to_owned(),
+            );
+        }
         let ictr = capturing.word(ICTR);
         capturing.ranges(&plan::nvic(ictr));
         if has_security_extension(|address| capturing.word(address)) {

@@ -71,6 +71,12 @@ pub enum TargetError {
     /// The server is not attached to a target.
     #[error("the server is not attached to a target")]
     NotAttached,
+    /// The server's target is no Cortex-M.
+    #[error("the target is no Cortex-M: the server calls it `{0}`")]
+    OtherArchitecture(String),
+    /// What the server serves is a dump.
+    #[error("this is no target but a dump that `mflt gdbserver` serves")]
+    Dump,
     /// The target runs and cannot be stopped.
     #[error("the target does not stop")]
     DoesNotStop,

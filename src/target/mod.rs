@@ -1,7 +1,7 @@
 //! Live targets: reaching one, stopping it, reading it, leaving it as it was.
 //!
 //! [`Target`] is what a capture needs; [`rsp::GdbClient`] is the one over the GDB remote
-//! protocol. Nothing here sets breakpoints or resets, and nothing is written but MPU_RNR, where
+//! protocol; [`serial`] opens serial devices. Nothing here sets breakpoints or resets, and nothing is written but MPU_RNR, where
 //! [`CapturePlan::all_mpu_regions`] asks for it.
 
 mod capture;
@@ -10,6 +10,7 @@ mod live;
 mod mpu;
 mod plan;
 pub mod rsp;
+pub mod serial;
 
 pub use capture::{Captured, Prioritise, Progress, capture};
 pub use error::TargetError;

@@ -54,6 +54,8 @@ impl CapturePlan {
     }
 }
 
+/// CPUID: every Cortex-M has it, and it is never zero (DDI 0403 B3.2.3).
+pub(super) const CPUID: Address = Address(0xe000_ed00);
 /// ICTR, Interrupt Controller Type Register (DDI 0403 B3.2.3).
 pub(super) const ICTR: Address = Address(0xe000_e004);
 

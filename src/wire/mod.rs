@@ -37,7 +37,9 @@ pub use event::{
 pub use log_ring::{LOG_RING_HEADER, LogContent, LogRecord, LogRingError, LogRingHeader};
 pub use message::{Message, MessageError, MessageKind};
 pub use parse::parse_events;
-pub use stream::{ChunkStream, DamagedLine, Encoding, PrintedLog, UnknownEncoding, chunks};
+pub use stream::{
+    ChunkStream, ConsoleReader, DamagedLine, Encoding, Piece, PrintedLog, UnknownEncoding, chunks,
+};
 
 /// Longest message in bytes, before and after unpacking.
 pub const MAX_MESSAGE: usize = 64 << 20;

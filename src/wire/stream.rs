@@ -140,10 +140,46 @@ fn every_line(bytes: &[u8], decode: fn(&[u8]) -> Option<Vec<u8>>) -> Option<Chun
 fn console(bytes: &[u8]) -> Option<ChunkStream<'_>> {
     let mut chunks = Vec::new();
     let mut logs = Vec::new();
-    // The first pieces of a log line.
-    let mut begun = Vec::new();
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let damaged = DamagedLine { line: index.saturating_add(1) };
+    let mut reader = ConsoleReader::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        for piece in reader.line(line) {
+            match piece {
+                Piece::Chunk(chunk) => chunks.push(Ok(Cow::Owned(chunk))),
+                Piece::Damaged(damaged) => chunks.push(Err(damaged)),
+                Piece::Log(log) => logs.push(PrintedLog { chunks_before: chunks.len(), log }),
+            }
+        }
+    }
+    // Without one that may be a chunk they are words of another log.
+    let found = has_chunk(&chunks) || !logs.is_empty();
+    found.then_some(ChunkStream { encoding: Encoding::ConsoleLog, chunks, logs })
+}
+
+/// What a line of a console log holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// A chunk.
+    Chunk(Vec<u8>),
+    /// A compact log line.
+    Log(CompactLog),
+    /// A chunk or a log line that is cut short or no base64.
+    Damaged(DamagedLine),
+}
+
+/// Finds chunks and log lines in a console log, line by line.
+#[derive(Debug, Default)]
+pub struct ConsoleReader {
+    /// The first pieces of a log line.
+    begun: Vec<u8>,
+    lines: usize,
+}
+
+impl ConsoleReader {
+    /// What the next line holds.
+    pub fn line(&mut self, line: &[u8]) -> Vec<Piece> {
+        self.lines = self.lines.saturating_add(1);
+        let damaged = DamagedLine { line: self.lines };
+        let mut pieces = Vec::new();
         let mut rest = line;
         while let Some(at) = rest.windows(3).position(|word| matches!(word, b"MC:" | b"ML:")) {
             let is_log = rest.get(at.saturating_add(1)) == Some(&b'L');
@@ -156,25 +192,22 @@ fn console(bytes: &[u8]) -> Option<ChunkStream<'_>> {
             let decoded = STANDARD.decode(digits).ok().filter(|bytes| ends && !bytes.is_empty());
             let understood = match decoded {
                 Some(piece) if is_log => {
-                    let (log, understood) = joined(&mut begun, &piece);
-                    let chunks_before = chunks.len();
-                    logs.extend(log.map(|log| PrintedLog { chunks_before, log }));
+                    let (log, understood) = joined(&mut self.begun, &piece);
+                    pieces.extend(log.map(Piece::Log));
                     understood
                 }
                 Some(chunk) => {
-                    chunks.push(Ok(Cow::Owned(chunk)));
+                    pieces.push(Piece::Chunk(chunk));
                     true
                 }
                 None => length < FEWEST_DIGITS,
             };
             if !understood {
-                chunks.push(Err(damaged));
+                pieces.push(Piece::Damaged(damaged));
             }
         }
+        pieces
     }
-    // Without one that may be a chunk they are words of another log.
-    let found = has_chunk(&chunks) || !logs.is_empty();
-    found.then_some(ChunkStream { encoding: Encoding::ConsoleLog, chunks, logs })
 }
 
 /// The log line that `piece` is or completes, and whether nothing was lost before it.

@@ -255,6 +255,24 @@ fn address_that_is_taken_or_wrong_fails_with_a_hint() {
     }
 }
 
+#[test]
+fn served_dump_is_not_captured_again() {
+    let server = demo();
+    let folder = Folder::new();
+    let core = folder.file("again.core");
+    let mut command = mflt();
+    command.args(["coredump", "--gdb", &server.address, "--elf"]).arg(file(ELF));
+    let output = run(command.arg("-o").arg(&core));
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("no target but a dump"), "{}", output.stderr);
+    let remote = format!("target remote {}", server.address);
+    let script = format!("source {}", file("gdb-scripts/memfault.py").display());
+    let text = gdb(&file(ELF), &remote, &[&script, "memfault cause", "monitor mflt cause"]);
+    assert!(text.contains("this is a dump, not a target"), "{text}");
+    assert!(text.contains("Stack overflow in thread accel-workq"), "{text}");
+    assert!(!core.exists());
+}
+
 /// The demo as a probe captures it that knows the banked registers.
 fn with_banked_registers(names: &[(&str, u32)]) -> (Folder, PathBuf) {
     let folder = Folder::new();

@@ -6,6 +6,7 @@ use super::server::Features;
 use super::xml::tags;
 use super::{GdbClient, ServerKind};
 use crate::base::{Address, AddressRange};
+use crate::snapshot::Register;
 use crate::target::{TargetError, is_device};
 
 /// Longest document that is fetched, and how many a description may include.
@@ -15,6 +16,9 @@ const MAX_RAM_RANGES: usize = 64;
 /// Requests on their way at once: QEMU takes any number, others few.
 const PIPELINE_QEMU: usize = 64;
 const PIPELINE_NO_ACK: usize = 4;
+
+/// The feature by which `mflt gdbserver` tells that it serves a dump.
+const SERVED_DUMP: &str = "mflt.dump";
 
 /// The reason of a target that was running until we came.
 const STOPPED_BY_US: &str = "halted by the debugger";
@@ -247,7 +251,23 @@ impl GdbClient {
                 document.push_str(&included);
             }
         }
-        Ok(Layout::parse(&document))
+        if tags(&document).any(|tag| tag.attribute("name") == Some(SERVED_DUMP)) {
+            return Err(TargetError::Dump);
+        }
+        let layout = Layout::parse(&document);
+        // Old servers describe a Cortex-M like a classic Arm, but never like anything else.
+        let name = document.split_once("<architecture>").map(|(_, rest)| rest);
+        let name = name.and_then(|rest| rest.split('<').next()).map(str::trim);
+        let mut known = [Register::core(0), Some(Register::XPSR)].into_iter().flatten();
+        let is_arm = match layout.is_empty() {
+            true => name.is_none_or(|name| name.starts_with("arm")),
+            false => known.all(|register| layout.has(register)),
+        };
+        if !is_arm {
+            let name = name.unwrap_or("something else");
+            return Err(TargetError::OtherArchitecture(shorten(name.as_bytes())));
+        }
+        Ok(layout)
     }
 
     /// Fetches a document with `qXfer`; `None` when the server refuses.

@@ -71,6 +71,11 @@ impl Layout {
         Layout { entries }
     }
 
+    /// Whether `register` is among them.
+    pub(super) fn has(&self, register: Register) -> bool {
+        self.entries.iter().any(|entry| entry.meaning == Meaning::Single(register))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,12 +1,13 @@
 //! Requests and their replies over a byte stream with time-outs.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::packet::{Decoder, Event, push_request};
+use super::transport::Transport;
 use crate::target::TargetError;
 
 /// How long a simple request may take since the last byte that arrived.
@@ -21,16 +22,10 @@ pub(super) const READ: Duration = Duration::from_secs(10);
 pub(super) const MONITOR: Duration = Duration::from_secs(30);
 /// How long we still wait for outstanding replies after the user asked to stop.
 const AFTER_CANCEL: Duration = Duration::from_secs(1);
+/// Damaged packets of one connection that are asked for again.
+const MAX_NACKS: usize = 100;
 /// Packets that answer nothing (console output, stale stop replies) before we give up.
 const MAX_STRAY: usize = 10_000;
-
-/// A byte stream to a server: a socket now, a serial line later.
-///
-/// [`Read::read`] must return within about 50 ms, with `WouldBlock` or `TimedOut` when nothing
-/// arrived, and with 0 when the other side is gone.
-pub trait Transport: Read + Write + Send {}
-
-impl<T: Read + Write + Send> Transport for T {}
 
 /// A connection that speaks packets.
 pub(super) struct Link {
@@ -47,6 +42,8 @@ pub(super) struct Link {
     /// Whether acknowledgements may wait for the next request: while many are on their way,
     /// each write of a few `+` would only wake the server up.
     pub(super) lazy_acks: bool,
+    /// Damaged packets that were asked for again.
+    nacks: usize,
     /// Whether a stop reply came that nobody had asked for.
     pub(super) unsolicited_stop: bool,
     /// What went wrong; every later use fails the same way.
@@ -64,6 +61,7 @@ impl Link {
             cancel: None,
             last_request: Vec::new(),
             lazy_acks: false,
+            nacks: 0,
             unsolicited_stop: false,
             failed: None,
         }
@@ -146,6 +144,13 @@ impl Link {
                     return Ok(event);
                 }
                 Ok(None) => {}
+                // The server still has it: over a line that damages bytes it is asked for again.
+                Err(TargetError::Checksum { .. })
+                    if self.acks && self.transport.is_lossy() && self.nacks < MAX_NACKS =>
+                {
+                    self.nacks = self.nacks.saturating_add(1);
+                    self.outgoing.push(b'-');
+                }
                 Err(error) => return Err(self.fail(error)),
             }
             if !self.lazy_acks {

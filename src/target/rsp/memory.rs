@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 
 use super::link::{READ, error_code, shorten};
-use super::{GdbClient, ServerKind};
+use super::{GdbClient, ServerKind, console};
 use crate::base::{Address, AddressRange, hex};
 use crate::snapshot::Gap;
+use crate::target::plan::CPUID;
 use crate::target::{MemoryRead, TargetError, is_device};
 
 /// Peripherals and system control are read in blocks of this size: larger ones fail as a whole
@@ -17,10 +18,10 @@ const DEVICE_BLOCK: u32 = 64;
 const MIN_BLOCK: u32 = 64;
 /// A hole of this size or less whose first and last words fail counts as a whole.
 const FINE: u64 = 256;
+/// Memory begins and ends at a multiple of this many bytes, mostly.
+const PROBED: u64 = 1 << 10;
 /// Refused requests in one range before whole blocks count as holes.
 const MAX_REFUSED: usize = 4096;
-/// A register that every Cortex-M has and that is never zero: CPUID.
-const CPUID: u64 = 0xe000_ed00;
 
 /// Reads `range`; see [`crate::target::Target::read_memory`].
 pub(super) fn read(
@@ -68,7 +69,7 @@ pub(super) fn write_word(
 }
 
 /// Start and end of a range.
-type Span = (u64, u64);
+pub(super) type Span = (u64, u64);
 
 struct Reading<'c, 'p> {
     client: &'c mut GdbClient,
@@ -110,6 +111,9 @@ impl Reading<'_, '_> {
         while let Some(span) = self.suspects.pop_front() {
             self.verify(span)?;
         }
+        if self.device && !self.gaps.is_empty() {
+            console::fill(self.client, &mut self.gaps, &mut self.parts)?;
+        }
         Ok(())
     }
 
@@ -118,8 +122,14 @@ impl Reading<'_, '_> {
         u64::from(if self.device { largest.min(DEVICE_BLOCK) } else { largest })
     }
 
+    fn is_binary(&self) -> bool {
+        self.client.features.binary && !self.device
+    }
+
     fn queue(&mut self, span: Span) {
-        let request = format!("m{:x},{:x}", span.0, span.1.saturating_sub(span.0));
+        // Half as many bytes on their way. Registers are read as GDB has always done it.
+        let kind = if self.is_binary() { 'x' } else { 'm' };
+        let request = format!("{kind}{:x},{:x}", span.0, span.1.saturating_sub(span.0));
         self.client.link.queue(request.as_bytes());
     }
 
@@ -230,8 +240,14 @@ impl Reading<'_, '_> {
             return Ok(Answer::Refused("an empty reply".to_owned()));
         }
         let before = bytes.len();
-        let count = (reply.len() / 2) as u64;
-        if count > size || !decode_into(&reply, bytes) {
+        let (count, sound) = match reply.strip_prefix(b"b").filter(|_| self.is_binary()) {
+            Some(binary) => {
+                bytes.extend_from_slice(binary);
+                (binary.len() as u64, true)
+            }
+            None => ((reply.len() / 2) as u64, decode_into(&reply, bytes)),
+        };
+        if count > size || !sound {
             bytes.truncate(before);
             let reply = shorten(&reply);
             return Err(TargetError::Unexpected {
@@ -309,33 +325,30 @@ impl Reading<'_, '_> {
     }
 
     /// OpenOCD answers zeros, without an error, when any byte of a range cannot be read. Its
-    /// console is honest: it is asked about both ends of each block of zeros.
+    /// console is honest: it is asked about each block of zeros, a word in every [`PROBED`] bytes.
     fn verify(&mut self, span: Span) -> Result<(), TargetError> {
         let able = match self.can_verify {
             Some(able) => able,
-            None => self.is_readable(CPUID)?,
+            None => self.is_readable(u64::from(CPUID.0))?,
         };
         self.can_verify = Some(able);
-        let last = span.1.saturating_sub(1) & !3;
-        let ends = if able {
-            [self.is_readable(span.0 & !3)?, self.is_readable(last)?]
-        } else {
-            [true, true]
-        };
         let size = span.1.saturating_sub(span.0);
-        match ends {
-            [true, true] => {
+        let (mut any, mut all) = (!able, true);
+        let mut at = span.0 & !3;
+        while able && at < span.1 {
+            let readable = self.is_readable(at)?;
+            (any, all) = (any || readable, all && readable);
+            let last = span.1.saturating_sub(1) & !3;
+            let next = at.saturating_add(1).next_multiple_of(PROBED);
+            at = if at == last { span.1 } else { next.min(last) };
+        }
+        match (any, all) {
+            (true, true) => {
                 let zeros = vec![0; usize::try_from(size).unwrap_or(0)];
                 self.parts.push((span.0, zeros));
             }
-            [false, false] => {
-                self.gaps.push((span, "the server answers zeros and reports a fault".to_owned()));
-            }
-            _ if size <= 4 => {
-                self.gaps.push((span, "the server answers zeros and reports a fault".to_owned()));
-            }
-            _ => {
-                // One end is memory: its bytes were zeroed together with the rest.
+            (true, false) if size > 4 => {
+                // Some is memory: its bytes were zeroed together with the rest.
                 let middle = span.0.saturating_add((size / 2).next_multiple_of(4)).min(span.1);
                 for half in [(span.0, middle), (middle, span.1)] {
                     if half.0 == half.1 {
@@ -350,6 +363,9 @@ impl Reading<'_, '_> {
                     }
                 }
             }
+            _ => {
+                self.gaps.push((span, "the server answers zeros and reports a fault".to_owned()));
+            }
         }
         Ok(())
     }
@@ -359,7 +375,8 @@ impl Reading<'_, '_> {
             return Err(TargetError::Cancelled);
         }
         match self.client.link.monitor(&format!("read_memory 0x{address:x} 32 1")) {
-            Ok(text) => Ok(text.trim_start().starts_with("0x")),
+            // Its log may be printed in between.
+            Ok(text) => Ok(text.lines().any(|line| line.trim_start().starts_with("0x"))),
             Err(error) if error.is_answer() => Ok(false),
             Err(error) => Err(error),
         }

@@ -5,6 +5,7 @@
 //! packets, nor `qSymbol`, with which servers begin to show threads of an RTOS in place of the
 //! CPU.
 
+mod console;
 mod handshake;
 mod layout;
 mod leave;
@@ -14,16 +15,14 @@ mod packet;
 mod server;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod xml;
 
-use std::io::ErrorKind;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-pub use link::Transport;
 pub use server::ServerKind;
+pub use transport::Transport;
 
 use super::{Leave, MemoryRead, Registers, Target, TargetError};
 use crate::base::{Address, AddressRange};
@@ -31,11 +30,6 @@ use crate::snapshot::{Register, RegisterSet};
 use layout::Layout;
 use link::{Link, READ, SIMPLE, error_code};
 use server::Features;
-
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a read of the socket blocks; see [`Transport`].
-const SLICE: Duration = Duration::from_millis(50);
 
 /// A session with a GDB server.
 pub struct GdbClient {
@@ -51,6 +45,9 @@ pub struct GdbClient {
     max_read: u32,
     /// Reads that may be on their way at the same time.
     pipeline: usize,
+    /// The command of the server's console that reads words which it does not give as memory;
+    /// the outer `None` until that was needed.
+    console: Option<Option<usize>>,
 }
 
 impl std::fmt::Debug for GdbClient {
@@ -60,7 +57,8 @@ impl std::fmt::Debug for GdbClient {
 }
 
 impl GdbClient {
-    /// Connects to the server at `address` (`host:port`), and stops the target.
+    /// Connects to the server at `address` (`host:port`, a serial device, or `|` and a command
+    /// that speaks on its standard streams), and stops the target.
     ///
     /// # Errors
     /// [`TargetError::BadPort`], [`TargetError::UnknownHost`], [`TargetError::NobodyListens`] and
@@ -69,32 +67,7 @@ impl GdbClient {
         address: &str,
         cancel: Option<Arc<AtomicBool>>,
     ) -> Result<GdbClient, TargetError> {
-        // GDB takes `:3333` for a port of this machine.
-        let local = address.strip_prefix(':').map(|port| format!("localhost:{port}"));
-        let address = local.as_deref().unwrap_or(address);
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
-        if !port.parse::<u16>().is_ok_and(|port| port != 0) {
-            return Err(TargetError::BadPort(address.to_string()));
-        }
-        let unknown = || TargetError::UnknownHost(host.to_string());
-        let addresses = address.to_socket_addrs().map_err(|_| unknown())?;
-        let mut failed = unknown();
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, CONNECT) {
-                Ok(stream) => {
-                    let io = |error: std::io::Error| TargetError::Io(error.kind());
-                    stream.set_nodelay(true).map_err(io)?;
-                    stream.set_read_timeout(Some(SLICE)).map_err(io)?;
-                    stream.set_write_timeout(Some(READ)).map_err(io)?;
-                    return GdbClient::new(Box::new(stream), cancel);
-                }
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    failed = TargetError::NobodyListens;
-                }
-                Err(error) => failed = TargetError::Connect(error.kind()),
-            }
-        }
-        Err(failed)
+        GdbClient::new(transport::open(address)?, cancel)
     }
 
     /// Begins a session over `transport`, and stops the target.
@@ -118,9 +91,16 @@ impl GdbClient {
             was_running: None,
             stop_reason: None,
             pipeline: 1,
+            console: None,
         };
-        client.begin()?;
-        Ok(client)
+        match client.begin() {
+            Ok(()) => Ok(client),
+            Err(error) => {
+                // What was stopped to be looked at goes on.
+                let _ = leave::leave(&mut client, Leave::AsFound);
+                Err(error)
+            }
+        }
     }
 
     /// Which server this is.

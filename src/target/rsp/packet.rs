@@ -65,8 +65,8 @@ impl Decoder {
     /// The next event, or `None` until more bytes are there.
     ///
     /// # Errors
-    /// [`TargetError::Checksum`], [`TargetError::PacketTooLong`] and [`TargetError::Garbage`];
-    /// the stream is of no more use then.
+    /// [`TargetError::Checksum`], behind which the stream goes on; [`TargetError::PacketTooLong`]
+    /// and [`TargetError::Garbage`], after which it is of no more use.
     pub(super) fn next(&mut self) -> Result<Option<Event>, TargetError> {
         loop {
             let rest = self.buffer.get(self.start..).unwrap_or_default();
@@ -123,6 +123,7 @@ impl Decoder {
         let found = checksum(body);
         if expected != Some(found) {
             let sum = String::from_utf8_lossy(sum).into_owned();
+            self.consume(after.saturating_add(2));
             return Err(TargetError::Checksum { announced: sum, found });
         }
         let event = if first == b'%' { Event::Notification } else { Event::Packet(expand(body)?) };

@@ -31,6 +31,8 @@ pub(super) struct Features {
     pub(super) memory_map: bool,
     pub(super) threads_xml: bool,
     pub(super) resume_list: bool,
+    /// Whether memory may be read in binary, with `x`.
+    pub(super) binary: bool,
     /// The debugger that passes requests on to the server it is connected to: `gdb-scripts`.
     pub(super) debugger: Option<String>,
 }
@@ -53,6 +55,7 @@ impl Features {
             memory_map: has("qXfer:memory-map:read+"),
             threads_xml: has("qXfer:threads:read+"),
             resume_list: has("vContSupported+"),
+            binary: has("binary-upload+"),
             debugger: text.split(';').find_map(|feature| {
                 feature.strip_prefix("mflt.debugger=").map(|name| shorten(name.as_bytes()))
             }),

@@ -9,6 +9,7 @@ pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod rsp;
 pub(crate) mod serial;
+pub(crate) mod serial_line;
 pub(crate) mod server;
 pub(crate) mod session;
 

@@ -1,5 +1,6 @@
 //! The client against scripted servers on loopback sockets, each with the habits of a real one.
 
+mod conformance;
 mod server;
 
 use std::sync::Arc;

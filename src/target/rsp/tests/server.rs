@@ -42,6 +42,16 @@ pub(super) struct Habits {
     pub(super) chatty: bool,
     /// Reply to `M`.
     pub(super) write: &'static str,
+    /// What unreadable memory is answered with.
+    pub(super) refusal: &'static str,
+    /// Replies are sent in pieces of so many bytes.
+    pub(super) pieces: usize,
+    /// So many replies arrive damaged, and are sent again on request.
+    pub(super) damages: usize,
+    /// Black Magic: the command of the console that finds the target, before it is attached to.
+    pub(super) scan: &'static str,
+    /// The command of the console that reads a word, and how the word is printed.
+    pub(super) word: (&'static str, fn(u64, u32) -> String),
     /// QEMU: holes are the MPU's and open in physical mode; `D` wants a process.
     pub(super) qemu: bool,
 }
@@ -66,6 +76,11 @@ impl Default for Habits {
             run_lengths: false,
             chatty: false,
             write: "",
+            refusal: "E14",
+            pieces: usize::MAX,
+            damages: 0,
+            scan: "",
+            word: ("", |_, _| String::new()),
             qemu: false,
         }
     }
@@ -110,8 +125,15 @@ impl Server {
         let address = listener.local_addr().unwrap().to_string();
         let thread = std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
-            let mut session =
-                Session { habits, stream, requests: Vec::new(), acks: true, reads: 0 };
+            stream.set_nodelay(true).unwrap();
+            let mut session = Session {
+                habits,
+                stream,
+                requests: Vec::new(),
+                acks: true,
+                reads: 0,
+                last: Vec::new(),
+            };
             session.run();
             session.requests
         });
@@ -134,11 +156,15 @@ struct Session {
     requests: Vec<String>,
     acks: bool,
     reads: usize,
+    /// The last reply, to be sent again.
+    last: Vec<u8>,
 }
 
 impl Session {
     fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        for piece in bytes.chunks(self.habits.pieces) {
+            let _ = self.stream.write_all(piece);
+        }
     }
 
     fn run(&mut self) {
@@ -172,6 +198,12 @@ impl Session {
                         }
                         pending.remove(0);
                     }
+                    Some(b'-') => {
+                        self.requests.push("again".into());
+                        let last = self.last.clone();
+                        self.send(&last);
+                        pending.remove(0);
+                    }
                     Some(other) => {
                         if !self.acks {
                             self.requests.push(format!("stray {other}"));
@@ -197,8 +229,14 @@ impl Session {
         out.extend(std::mem::take(&mut self.habits.stale));
         let payload =
             if self.habits.run_lengths { shorten_runs(payload) } else { payload.to_vec() };
-        out.extend(framed(&payload));
+        let packet = framed(&payload);
+        out.extend(&packet);
+        if self.habits.damages > 0 {
+            self.habits.damages -= 1;
+            *out.last_mut().unwrap() ^= 1;
+        }
         self.send(&out);
+        self.last = packet;
     }
 
     fn request(&mut self, request: &str) -> bool {
@@ -243,6 +281,22 @@ impl Session {
             self.memory(rest, &habits);
         } else if request.starts_with('M') {
             self.reply(habits.write.as_bytes());
+        } else if request == "vAttach;1" && !habits.scan.is_empty() {
+            self.reply(b"T05thread:1;");
+        } else if let Some(rest) = request.strip_prefix('x')
+            && habits.features.contains("binary-upload+")
+        {
+            let (start, size) = rest.split_once(',').unwrap();
+            let start = u64::from_str_radix(start, 16).unwrap();
+            let size = u64::from_str_radix(size, 16).unwrap();
+            let mut payload = b"b".to_vec();
+            for byte in (start..start + size).map(byte) {
+                match byte {
+                    b'#' | b'$' | b'}' | b'*' => payload.extend([b'}', byte ^ 0x20]),
+                    _ => payload.push(byte),
+                }
+            }
+            self.reply(&payload);
         } else if request == "D" {
             self.reply(if habits.qemu { b"E22" } else { b"OK" });
         } else if request == "D;1" || request == "Qqemu.PhyMemMode:0" {
@@ -274,7 +328,7 @@ impl Session {
         } else if hole && habits.zeros {
             self.reply(&vec![b'0'; size as usize * 2]);
         } else if hole {
-            self.reply(b"E14");
+            self.reply(habits.refusal.as_bytes());
         } else {
             let bytes: Vec<u8> = (start..start + size).map(byte).take(habits.short).collect();
             self.reply(hex(&bytes).as_bytes());
@@ -284,7 +338,19 @@ impl Session {
     fn monitor(&mut self, command: &str, habits: &Habits) {
         let command = String::from_utf8(crate::base::hex::decode(command.as_bytes()).unwrap());
         let command = command.unwrap();
-        if command == "version" && habits.zeros {
+        let (read, print) = habits.word;
+        if let Some(address) = command.strip_prefix(read).filter(|_| !read.is_empty()) {
+            let address = address.trim().trim_start_matches("0x");
+            let address = u64::from_str_radix(address, 16).unwrap();
+            let word = if address == 0xe000_ed00 { 0x410f_c241 } else { address as u32 | 1 };
+            self.reply(hex(print(address, word).as_bytes()).as_bytes());
+        } else if !habits.scan.is_empty() {
+            let known = command == habits.scan;
+            self.reply(if known { b"O41760a" } else { b"E01" });
+            if known {
+                self.reply(b"OK");
+            }
+        } else if command == "version" && habits.zeros {
             let text = format!("O{}", hex(b"Open On-Chip Debugger 0.12.0\n"));
             self.reply(text.as_bytes());
             self.reply(b"OK");
