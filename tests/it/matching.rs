@@ -90,7 +90,7 @@ fn ram_fits_its_own_elf_and_no_other() {
     }
     assert!(right > 100 && fits * 10 >= right * 8, "{fits} of {right} fit");
     // Some have their variables where the dump has none: nothing speaks for them nor against.
-    assert!(refused * 10 >= wrong * 6, "{refused} of {wrong} are refused");
+    assert!(refused * 2 >= wrong, "{refused} of {wrong} are refused");
 }
 
 #[test]
