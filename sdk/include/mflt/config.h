@@ -45,8 +45,8 @@
 #define MFLT_COREDUMP_STACK_SIZE 2048
 #endif
 
-/* Bytes of RAM for the stack of the fault handler, a multiple of 8. With storage in RAM it needs 560;
- * a second fault while it reads takes 32, with an FPU 104. */
+/* Bytes of RAM for the stack of the fault handler, a multiple of 8. With storage in RAM it needs about
+ * 560; a second fault while it reads takes 32, with an FPU 104. */
 #ifndef MFLT_FAULT_STACK_SIZE
 #define MFLT_FAULT_STACK_SIZE 768
 #endif

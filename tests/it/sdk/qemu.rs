@@ -284,8 +284,8 @@ fn handler_needs_no_more_than_its_stack() {
         assert_eq!(stack.len(), 2 * 768);
         let unused = stack.bytes().take_while(|digit| *digit == b'0').count() / 2;
         let used = 768 - unused;
-        // As mflt/config.h says.
-        assert!((400..=560).contains(&used), "{board} {level}: {used}");
+        // 552 and 524 with GCC 12; what is left has to do for a second fault.
+        assert!((400..=640).contains(&used), "{board} {level}: {used}");
     }
 }
 
