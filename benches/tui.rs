@@ -169,6 +169,8 @@ fn frame_of(elf: &str, core: &str) -> Result<Duration> {
     let mut reader = pair.master.try_clone_reader()?;
     let started = Instant::now();
     let mut child = pair.slave.spawn_command(command)?;
+    // The end of the program is then the end of what can be read.
+    drop(pair.slave);
     let mut seen: Vec<u8> = Vec::new();
     let mut buffer = [0; 65536];
     while !seen.windows(10).any(|window| window == b"Confidence") {
