@@ -131,7 +131,7 @@ pub(super) fn globals(
                 lost = lost.saturating_add(1);
                 continue;
             }
-            let value = file.global_value(&global, memory, LIMITS);
+            let value = file.global_value(global, memory, LIMITS);
             let converted = convert(file, &global.full_name(), &value, memory);
             room.take_value(&converted);
             shown.push((image, converted));

@@ -1,42 +1,28 @@
 //! Descriptions of calls: what a caller passed. DWARF 5 section 3.4 (`DW_TAG_call_site`), and
 //! the GNU forms of it in DWARF 4 and before.
 
-use gimli::{AttributeValue, UnitOffset};
+use gimli::{AttributeValue, DwTag};
 
 use super::dwarf::{AttrValue, DebugInfo, Die, DieRef, Slice};
+use super::entry::Entry;
 use super::expression::Wanted;
 use crate::base::Address;
-
-/// Entries of one function that are looked at in search of a call.
-const MAX_ENTRIES: usize = 1 << 20;
 
 impl<'d> DebugInfo<'d> {
     /// The call inside `function` that returns to `address`.
     pub(super) fn call_site(&self, function: DieRef, address: Address) -> Option<DieRef> {
-        let unit = self.unit(function.unit)?;
-        let start = UnitOffset(usize::try_from(function.offset).ok()?);
-        let mut entries = unit.entries_raw(Some(start)).ok()?;
-        let mut die = Die::null();
-        for _ in 0..MAX_ENTRIES {
-            if entries.is_empty() {
-                return None;
+        let mut site = None;
+        self.inside(function, is_call_site, |die| {
+            let returns = die
+                .attr_value(gimli::DW_AT_call_return_pc)
+                .or_else(|| die.attr_value(gimli::DW_AT_low_pc))
+                .and_then(|value| self.address(function.unit, &value));
+            if returns == Some(u64::from(address.0)) {
+                site = Self::handle(function.unit, die);
             }
-            let is_entry = entries.read_entry(&mut die).ok()?;
-            if is_entry && is_call_site(&die) {
-                let found = die
-                    .attr_value(gimli::DW_AT_call_return_pc)
-                    .or_else(|| die.attr_value(gimli::DW_AT_low_pc))
-                    .and_then(|value| self.address(function.unit, &value));
-                if found == Some(u64::from(address.0)) {
-                    return Self::handle(function.unit, &die);
-                }
-            }
-            // Depth 0 is the function itself.
-            if entries.next_depth() <= 0 {
-                return None;
-            }
-        }
-        None
+            site.is_none()
+        });
+        site
     }
 
     /// Whether the call at `site` goes to `callee`. One through a pointer could have gone to
@@ -48,13 +34,14 @@ impl<'d> DebugInfo<'d> {
             .or_else(|| die.attr_value(gimli::DW_AT_abstract_origin))
             .and_then(|value| self.reference(site.unit, &value));
         let Some(origin) = origin else { return false };
-        if self.root_origin(origin) == self.root_origin(callee) {
+        let (origin, callee) = (self.entry(origin), self.entry(callee));
+        if origin.root() == callee.root() {
             return true;
         }
         // The definition is in another unit: this one has a declaration.
-        let linked = |die| self.linkage_name(die).or_else(|| self.name(die));
-        let declared = self.attribute(origin, gimli::DW_AT_declaration).is_some();
-        declared && linked(origin).is_some_and(|name| linked(callee) == Some(name))
+        let linked = |entry: &Entry<'_, 'd>| entry.linkage_name().or_else(|| entry.name());
+        let declared = origin.attribute(gimli::DW_AT_declaration).is_some();
+        declared && linked(&origin).is_some_and(|name| linked(&callee) == Some(name))
     }
 
     /// The expression for what was passed at `site` in a place or for a parameter.
@@ -91,8 +78,8 @@ impl<'d> DebugInfo<'d> {
     }
 }
 
-pub(super) fn is_call_site(die: &Die<'_>) -> bool {
-    matches!(die.tag(), gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site)
+pub(super) fn is_call_site(tag: DwTag) -> bool {
+    matches!(tag, gimli::DW_TAG_call_site | gimli::DW_TAG_GNU_call_site)
 }
 
 fn is_call_parameter(die: &Die<'_>) -> bool {

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gimli::{
-    AttributeValue, DebugInfoOffset, DebuggingInformationEntry, DwAt, DwTag, Dwarf, EndianSlice,
+    AttributeValue, DebugInfoOffset, DebuggingInformationEntry, DwTag, Dwarf, EndianSlice,
     LittleEndian, Section, Unit, UnitHeader, UnitOffset, UnitType,
 };
 
@@ -23,8 +23,8 @@ pub(super) type Slice<'d> = EndianSlice<'d, LittleEndian>;
 pub(super) type Die<'d> = DebuggingInformationEntry<Slice<'d>>;
 pub(super) type AttrValue<'d> = AttributeValue<Slice<'d>>;
 
-/// Origins and specifications that are followed from one entry.
-const MAX_ORIGINS: usize = 8;
+/// Entries of one function that are looked at in search of one.
+const MAX_ENTRIES: usize = 1 << 20;
 /// Ranges of one function or block.
 pub(super) const MAX_RANGES: usize = 512;
 /// Ranges of all units together.
@@ -226,60 +226,6 @@ impl<'d> DebugInfo<'d> {
         Some(utf8_prefix(slice.slice()))
     }
 
-    /// An attribute of `die`, or of what it is an instance or the definition of
-    /// (`DW_AT_abstract_origin`, `DW_AT_specification`), with the unit that its value belongs to.
-    pub(super) fn attribute(&self, die: DieRef, name: DwAt) -> Option<(u32, AttrValue<'d>)> {
-        let mut at = die;
-        for _ in 0..MAX_ORIGINS {
-            let entry = self.die(at)?;
-            if let Some(value) = entry.attr_value(name) {
-                return Some((at.unit, value));
-            }
-            at = self.origin(at.unit, &entry)?;
-        }
-        None
-    }
-
-    /// What an entry is an instance or the definition of.
-    pub(super) fn origin(&self, unit: u32, die: &Die<'d>) -> Option<DieRef> {
-        let value = die
-            .attr_value(gimli::DW_AT_abstract_origin)
-            .or_else(|| die.attr_value(gimli::DW_AT_specification))?;
-        self.reference(unit, &value)
-    }
-
-    /// The end of the chain of origins: the same for all instances of one declaration.
-    pub(super) fn root_origin(&self, die: DieRef) -> DieRef {
-        let mut at = die;
-        for _ in 0..MAX_ORIGINS {
-            match self.die(at).and_then(|entry| self.origin(at.unit, &entry)) {
-                Some(next) if next != at => at = next,
-                _ => break,
-            }
-        }
-        at
-    }
-
-    /// `DW_AT_name`, through origins.
-    pub(super) fn name(&self, die: DieRef) -> Option<&'d str> {
-        let (unit, value) = self.attribute(die, gimli::DW_AT_name)?;
-        self.string(unit, &value)
-    }
-
-    /// `DW_AT_linkage_name` or its old spelling, through origins.
-    pub(super) fn linkage_name(&self, die: DieRef) -> Option<&'d str> {
-        let found = self
-            .attribute(die, gimli::DW_AT_linkage_name)
-            .or_else(|| self.attribute(die, gimli::DW_AT_MIPS_linkage_name))?;
-        self.string(found.0, &found.1)
-    }
-
-    /// `DW_AT_type`, through origins.
-    pub(super) fn type_of(&self, die: DieRef) -> Option<DieRef> {
-        let (unit, value) = self.attribute(die, gimli::DW_AT_type)?;
-        self.reference(unit, &value)
-    }
-
     /// An address attribute.
     pub(super) fn address(&self, unit: u32, value: &AttrValue<'d>) -> Option<u64> {
         self.dwarf.attr_address(self.unit(unit)?, *value).ok()?
@@ -417,6 +363,44 @@ impl<'d> DebugInfo<'d> {
             }
             names
         })
+    }
+
+    /// Visits the entries inside `function`, at any depth, whose tag is `wanted`, until one of them
+    /// ends it by `false`. Whether all have been seen.
+    pub(super) fn inside(
+        &self,
+        function: DieRef,
+        wanted: impl Fn(DwTag) -> bool,
+        mut visit: impl FnMut(&Die<'d>) -> bool,
+    ) -> bool {
+        let mut walk = || {
+            let start = UnitOffset(usize::try_from(function.offset).ok()?);
+            let mut entries = self.unit(function.unit)?.entries_raw(Some(start)).ok()?;
+            let mut die = Die::null();
+            for _ in 0..MAX_ENTRIES {
+                if entries.is_empty() {
+                    return Some(true);
+                }
+                let at = entries.clone();
+                if let Some(abbreviation) = entries.read_abbreviation().ok()? {
+                    if wanted(abbreviation.tag()) {
+                        entries = at;
+                        entries.read_entry(&mut die).ok()?;
+                        if !visit(&die) {
+                            return Some(false);
+                        }
+                    } else {
+                        entries.skip_attributes(abbreviation.attributes()).ok()?;
+                    }
+                }
+                // Depth 0 is the function itself.
+                if entries.next_depth() <= 0 {
+                    return Some(true);
+                }
+            }
+            None
+        };
+        walk().unwrap_or(false)
     }
 
     /// The children of `parent`, without their own children.

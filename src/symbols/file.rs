@@ -8,6 +8,7 @@ use super::elf::{AllocatedSection, ElfImage};
 use super::exidx::ExceptionIndex;
 use super::objects::Object;
 use super::symtab::{Symbol, SymbolKind, SymbolTable};
+use super::variables::Global;
 use crate::base::{Address, Memory, Unreadable};
 
 /// One ELF behind one lookup. Cheap to make: tables are built on first use and kept.
@@ -20,6 +21,7 @@ pub struct SymbolFile<'d> {
     symbols: OnceLock<SymbolTable<'d>>,
     call_frames: OnceLock<CallFrames<'d>>,
     dwarf: OnceLock<Option<DebugInfo<'d>>>,
+    globals: OnceLock<Vec<Global<'d>>>,
     variables: OnceLock<Vec<Object>>,
 }
 
@@ -39,6 +41,7 @@ impl<'d> SymbolFile<'d> {
             symbols: OnceLock::new(),
             call_frames: OnceLock::new(),
             dwarf: OnceLock::new(),
+            globals: OnceLock::new(),
             variables: OnceLock::new(),
         }
     }
@@ -138,6 +141,11 @@ impl<'d> SymbolFile<'d> {
             DebugInfo::new(self.image, program)
         };
         self.dwarf.get_or_init(open).as_ref()
+    }
+
+    /// All variables with a fixed address, over all units, each once.
+    pub fn globals(&self) -> &[Global<'d>] {
+        self.globals.get_or_init(|| self.find_globals())
     }
 
     /// Variables that stand in memory, by address.

@@ -159,8 +159,9 @@ impl<'d> DebugInfo<'d> {
 
     /// Where the source declares the entry `die` (`DW_AT_decl_file`, `DW_AT_decl_line`).
     pub(super) fn declaration(&self, die: DieRef) -> Option<SourceLocation<'d>> {
+        let entry = self.entry(die);
         let number = |name| {
-            let (unit, value) = self.attribute(die, name)?;
+            let (unit, value) = entry.attribute(name)?;
             let number = match value {
                 gimli::AttributeValue::FileIndex(index) => index,
                 other => other.udata_value()?,

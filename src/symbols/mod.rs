@@ -10,6 +10,7 @@ mod code_address;
 mod demangle;
 mod dwarf;
 pub mod elf;
+mod entry;
 // Its arithmetic is on fields of at most eight bits, widened first.
 #[allow(clippy::arithmetic_side_effects)]
 pub mod exidx;

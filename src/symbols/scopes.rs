@@ -132,11 +132,10 @@ impl<'d> SymbolFile<'d> {
         let mut frames = Vec::new();
         for die in inlined.chain([function]) {
             let is_inlined = die != function;
+            let entry = info.entry(die);
             frames.push(SourceFrame {
-                function: info.name(die),
-                linkage_name: info
-                    .linkage_name(die)
-                    .or_else(|| self.mangled(info, die, is_inlined)),
+                function: entry.name(),
+                linkage_name: entry.linkage_name().or_else(|| self.mangled(info, die, is_inlined)),
                 inlined: is_inlined,
                 location: location.take(),
                 low_pc: info.low_pc(die),

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gimli::{AttributeValue, DwAt, UnitOffset};
+use gimli::{AttributeValue, DwAt};
 
 use super::call_site::is_call_site;
 use super::dwarf::{DebugInfo, Die, DieRef};
@@ -25,8 +25,6 @@ const MAX_CHAIN: usize = 16;
 const MAX_FUNCTIONS: usize = 4096;
 /// Jumps that are taken to compare all ways from one call.
 const MAX_STEPS: usize = 1 << 14;
-/// Entries of one function that are looked at.
-const MAX_ENTRIES: usize = 1 << 20;
 
 /// A tail call: where it is, and the entry of the function that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,41 +92,32 @@ impl<'d> SymbolFile<'d> {
             gimli::DW_AT_GNU_all_call_sites,
             gimli::DW_AT_GNU_all_tail_call_sites,
         ];
-        let says = |name: DwAt| matches!(info.attribute(function, name), Some((_, v)) if is_set(v));
+        let described = info.entry(function);
+        let says = |name: DwAt| matches!(described.attribute(name), Some((_, v)) if is_set(v));
         if !complete.into_iter().any(says) {
             return Some(calls);
         }
         let mut seen = HashSet::new();
-        let mut entries = info
-            .unit(function.unit)?
-            .entries_raw(Some(UnitOffset(usize::try_from(function.offset).ok()?)))
-            .ok()?;
-        let mut die = Die::null();
         // A function inside this one, of which nothing counts.
         let mut nested: Option<isize> = None;
-        for _ in 0..MAX_ENTRIES {
-            if entries.is_empty() {
-                return Some(calls);
+        let wanted = |tag| is_call_site(tag) || tag == gimli::DW_TAG_subprogram;
+        let read_all = info.inside(function, wanted, |die| {
+            nested = nested.filter(|depth| die.depth() > *depth);
+            if nested.is_none() && die.tag() == gimli::DW_TAG_subprogram && die.depth() > 0 {
+                nested = Some(die.depth());
             }
-            if entries.read_entry(&mut die).ok()? {
-                nested = nested.filter(|depth| die.depth() > *depth);
-                if nested.is_none() && die.tag() == gimli::DW_TAG_subprogram && die.depth() > 0 {
-                    nested = Some(die.depth());
-                }
-                if nested.is_none() && is_tail_call(&die) {
-                    let at = call_address(info, function.unit, &die)?;
-                    let target = self.called_function(info, function.unit, &die)?;
-                    if seen.insert(at) {
-                        calls.push(TailCall { at, target });
-                    }
-                }
+            if nested.is_some() || !is_tail_call(die) {
+                return true;
             }
-            // Depth 0 is the function itself.
-            if entries.next_depth() <= 0 {
-                return Some(calls);
+            let at = call_address(info, function.unit, die);
+            let target = self.called_function(info, function.unit, die);
+            let Some((at, target)) = at.zip(target) else { return false };
+            if seen.insert(at) {
+                calls.push(TailCall { at, target });
             }
-        }
-        None
+            true
+        });
+        read_all.then_some(calls)
     }
 
     /// The entry of the function that a call goes to; `None` for a call through a pointer.
@@ -168,7 +157,8 @@ impl<'d> SymbolFile<'d> {
             let mut instances = instances.into_iter();
             return instances.next().filter(|_| instances.next().is_none());
         }
-        let name = info.linkage_name(origin).or_else(|| info.name(origin))?;
+        let entry = info.entry(origin);
+        let name = entry.linkage_name().or_else(|| entry.name())?;
         let symbol = self.symbol(name).filter(|symbol| symbol.kind == SymbolKind::Function)?;
         Some(symbol.address)
     }
@@ -180,7 +170,7 @@ fn is_set(value: super::dwarf::AttrValue<'_>) -> bool {
 
 fn is_tail_call(die: &Die<'_>) -> bool {
     let set = |name: DwAt| die.attr_value(name).is_some_and(is_set);
-    is_call_site(die) && (set(gimli::DW_AT_call_tail_call) || set(gimli::DW_AT_GNU_tail_call))
+    is_call_site(die.tag()) && (set(gimli::DW_AT_call_tail_call) || set(gimli::DW_AT_GNU_tail_call))
 }
 
 /// Where a call is. GCC gives the address behind it also for a jump, LLVM that of the jump.

@@ -154,7 +154,7 @@ fn exercise(bytes: &[u8]) {
         }
     }
     for global in symbols.globals() {
-        let value = symbols.global_value(&global, &memory, limits);
+        let value = symbols.global_value(global, &memory, limits);
         let _ = symbols.render(&value, &memory, limits);
     }
     let _ = symbols.layout("k_thread", "callee_saved.psp");

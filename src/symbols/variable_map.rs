@@ -12,14 +12,14 @@ const MAX_LOOK_BACK: usize = 256;
 #[derive(Debug)]
 pub struct VariableMap<'a, 'd> {
     symbols: &'a SymbolFile<'d>,
-    variables: Vec<(AddressRange, Global<'d>)>,
+    variables: Vec<(AddressRange, &'a Global<'d>)>,
 }
 
 /// A variable, and the part of it that an address falls into.
 #[derive(Clone, Debug)]
-pub struct VariableAt<'m, 'd> {
+pub struct VariableAt<'a, 'd> {
     /// The variable.
-    pub variable: &'m Global<'d>,
+    pub variable: &'a Global<'d>,
     /// The memory that it takes.
     pub range: AddressRange,
     /// The variable's name and how the source selects the part: `state.items[2].x`.
@@ -33,7 +33,7 @@ pub struct VariableAt<'m, 'd> {
 impl<'a, 'd> VariableMap<'a, 'd> {
     /// Reads the debug information of every unit.
     pub fn new(symbols: &'a SymbolFile<'d>) -> VariableMap<'a, 'd> {
-        let placed = symbols.globals().into_iter().filter_map(|global| {
+        let placed = symbols.globals().iter().filter_map(|global| {
             let size = symbols.type_size(global.ty).unwrap_or(0);
             Some((AddressRange::new(global.place.address()?, size)?, global))
         });
@@ -43,30 +43,28 @@ impl<'a, 'd> VariableMap<'a, 'd> {
     }
 
     /// Every variable, by address.
-    pub fn iter(&self) -> impl Iterator<Item = (AddressRange, &Global<'d>)> {
-        self.variables.iter().map(|(range, global)| (*range, global))
+    pub fn iter(&self) -> impl Iterator<Item = (AddressRange, &'a Global<'d>)> {
+        self.variables.iter().copied()
     }
 
     /// The variable around `address`.
-    pub fn at(&self, address: Address) -> Option<VariableAt<'_, 'd>> {
+    pub fn at(&self, address: Address) -> Option<VariableAt<'a, 'd>> {
         let end = self.variables.partition_point(|(range, _)| range.start() <= address);
         let below = self.variables.get(..end)?.iter().rev().take(MAX_LOOK_BACK);
         let mut around = below.filter(|(range, _)| range.contains(address));
-        let (range, variable) = around.next()?;
+        let (range, variable) = *around.next()?;
         let offset = u64::from(address.0.checked_sub(range.start().0)?);
         let name = variable.full_name();
         Some(match self.symbols.part_at(variable.ty, offset) {
             Some(part) => VariableAt {
                 variable,
-                range: *range,
+                range,
                 path: format!("{name}{}", part.path),
                 ty: part.ty,
                 rest: part.rest,
             },
             // Padding.
-            None => {
-                VariableAt { variable, range: *range, path: name, ty: variable.ty, rest: offset }
-            }
+            None => VariableAt { variable, range, path: name, ty: variable.ty, rest: offset },
         })
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::dwarf::{AttrValue, DebugInfo, Die, DieRef, is_block};
 use super::elf::utf8_prefix;
+use super::entry::Entry;
 use super::expression::{Evaluator, FrameContext, NoFrame};
 use super::file::SymbolFile;
 use super::index::{VariableEntry, is_static};
@@ -76,6 +77,14 @@ impl Global<'_> {
     }
 }
 
+/// A variable of a frame, before its value is known.
+struct Listed<'i, 'd> {
+    at: DieRef,
+    entry: Entry<'i, 'd>,
+    kind: VariableKind,
+    block: usize,
+}
+
 /// Memory that has nothing: where a variable is must not depend on it.
 struct NoMemory;
 
@@ -86,21 +95,21 @@ impl Memory for NoMemory {
 }
 
 impl<'d> DebugInfo<'d> {
-    /// Where the variable at `die` is, for the frame that `evaluator` is about.
-    fn variable_place(&self, die: DieRef, evaluator: &Evaluator<'_, 'd>) -> Place {
-        let size = self.type_of(die).and_then(|ty| self.type_size(TypeRef::new(Some(ty))));
+    /// Where `variable` is, for the frame that `evaluator` is about.
+    fn variable_place(&self, variable: &Entry<'_, 'd>, evaluator: &Evaluator<'_, 'd>) -> Place {
+        let size = variable.ty().and_then(|ty| self.type_size(TypeRef::new(Some(ty))));
         let size = size.unwrap_or(0);
-        if let Some((_, value)) = self.attribute(die, gimli::DW_AT_const_value) {
+        if let Some((_, value)) = variable.attribute(gimli::DW_AT_const_value) {
             return constant_place(&value, size);
         }
-        match self.attribute(die, gimli::DW_AT_location) {
+        match variable.attribute(gimli::DW_AT_location) {
             Some((unit, value)) => evaluator.in_unit(unit).place(&value, size),
             None => Place::Missing(Missing::OptimizedOut),
         }
     }
 
-    /// Variables of the scope at `pc`, as entries: outermost block first.
-    fn variables_in(&self, scope: ScopeRef, pc: u32) -> Vec<(DieRef, VariableKind, usize)> {
+    /// Variables of the scope at `pc`: outermost block first.
+    fn variables_in(&self, scope: ScopeRef, pc: u32) -> Vec<Listed<'_, 'd>> {
         let nested = self.nested_at(scope.die, pc);
         let inner = nested.iter().take_while(|step| !step.inlined).map(|step| step.die);
         let blocks: Vec<DieRef> = [scope.die].into_iter().chain(inner).collect();
@@ -116,41 +125,40 @@ impl<'d> DebugInfo<'d> {
                 self.add_variables(original, depth, &mut origins, &mut found);
             }
         }
-        found.sort_by_key(|(_, _, depth)| *depth);
+        found.sort_by_key(|variable| variable.block);
         found
     }
 
     /// The variables of one block. `origins` keeps an instance and its original from being
     /// listed both.
-    fn add_variables(
-        &self,
+    fn add_variables<'i>(
+        &'i self,
         block: DieRef,
         depth: usize,
         origins: &mut HashSet<DieRef>,
-        found: &mut Vec<(DieRef, VariableKind, usize)>,
+        found: &mut Vec<Listed<'i, 'd>>,
     ) {
+        let mut add = |at: DieRef, kind: VariableKind| {
+            let entry = self.entry(at);
+            if origins.insert(entry.root()) {
+                found.push(Listed { at, entry, kind, block: depth });
+            }
+            found.len() < MAX_LOCALS
+        };
         let abstract_block = self.die(block).is_some_and(|die| !Self::has_ranges(&die));
         let mut transparent = Vec::new();
         self.children(block, |at, die| {
             if let Some(kind) = variable_kind(die) {
-                if origins.insert(self.root_origin(at)) {
-                    found.push((at, kind, depth));
-                }
-            } else if is_block(die.tag()) && !Self::has_ranges(die) && !abstract_block {
+                return add(at, kind);
+            }
+            if is_block(die.tag()) && !Self::has_ranges(die) && !abstract_block {
                 transparent.push(at);
             }
-            found.len() < MAX_LOCALS
+            true
         });
         // A block without addresses of its own belongs to what is around it.
         for inner in transparent {
-            self.children(inner, |at, die| {
-                if let Some(kind) = variable_kind(die)
-                    && origins.insert(self.root_origin(at))
-                {
-                    found.push((at, kind, depth));
-                }
-                found.len() < MAX_LOCALS
-            });
+            self.children(inner, |at, die| variable_kind(die).is_none_or(|kind| add(at, kind)));
         }
     }
 }
@@ -201,14 +209,14 @@ impl<'d> SymbolFile<'d> {
         let found = info.variables_in(scope, context.pc().lookup().0);
         let mut variables = Vec::new();
         let mut left = MAX_VALUES;
-        for (die, kind, block) in found {
-            let Some(name) = info.name(die) else { continue };
-            let evaluator = Evaluator::new(info, context, die.unit, Some(scope.function));
-            let mut place = info.variable_place(die, &evaluator);
-            if info.die(die).is_some_and(|die| is_static(&die)) {
+        for Listed { at, entry, kind, block } in found {
+            let Some(name) = entry.name() else { continue };
+            let evaluator = Evaluator::new(info, context, at.unit, Some(scope.function));
+            let mut place = info.variable_place(&entry, &evaluator);
+            if entry.own().is_some_and(is_static) {
                 place = self.checked(name, place);
             }
-            let ty = TypeRef::new(info.type_of(die));
+            let ty = TypeRef::new(entry.ty());
             let limits = Limits { nodes: limits.nodes.min(left), ..limits };
             let (value, count) = self.read_counted(ty, &place, context.memory(), limits);
             left = left.saturating_sub(count);
@@ -228,8 +236,8 @@ impl<'d> SymbolFile<'d> {
         variables
     }
 
-    /// All variables with a fixed address, over all units, each once.
-    pub fn globals(&self) -> Vec<Global<'d>> {
+    /// See [`SymbolFile::globals`].
+    pub(super) fn find_globals(&self) -> Vec<Global<'d>> {
         let Some(info) = self.debug_info() else { return Vec::new() };
         let mut globals: Vec<Global<'d>> = Vec::new();
         let mut seen = HashSet::new();
@@ -292,22 +300,23 @@ impl<'d> SymbolFile<'d> {
 
     fn global_of(&self, info: &DebugInfo<'d>, entry: &VariableEntry) -> Option<Global<'d>> {
         let die = entry.die;
-        let name = info.name(die)?;
+        let described = info.entry(die);
+        let name = described.name()?;
         let context = NoFrame(&NoMemory);
         let evaluator = Evaluator::new(info, &context, die.unit, None);
-        let place = self.checked(name, info.variable_place(die, &evaluator));
+        let place = self.checked(name, info.variable_place(&described, &evaluator));
         let unit = info.unit(die.unit).and_then(|unit| unit.name);
-        let external = info.attribute(die, gimli::DW_AT_external);
-        let place = match (external, info.attribute(die, gimli::DW_AT_location)) {
+        let external = described.attribute(gimli::DW_AT_external);
+        let place = match (external, described.attribute(gimli::DW_AT_location)) {
             // An alias of another variable has no location of its own, but a symbol.
             (Some(_), None) if matches!(place, Place::Missing(_)) => {
-                let linked = info.linkage_name(die).unwrap_or(name);
+                let linked = described.linkage_name().unwrap_or(name);
                 let symbol = self.symbol(linked).filter(|s| s.kind != SymbolKind::Function);
                 symbol.map_or(place, |symbol| Place::Memory(symbol.address))
             }
             _ => place,
         };
-        let ty = TypeRef::new(info.type_of(die));
+        let ty = TypeRef::new(described.ty());
         // A member of a class that has no type here is only declared.
         ty.die?;
         Some(Global {

@@ -296,12 +296,12 @@ impl<'d> Inspector<'_, 'd> {
             let symbols = &self.core.symbols;
             let mut known = Vec::new();
             for (number, file) in symbols.files().iter().enumerate() {
-                let own = file.globals().into_iter().filter(|global| {
+                let own = file.globals().iter().filter(|global| {
                     // What another image has there is that one's, as in the report.
                     let holder = global.place.address().and_then(|at| symbols.at(at));
                     holder.is_none_or(|holder| std::ptr::eq(holder, *file))
                 });
-                known.extend(own.map(|global| (number, global)));
+                known.extend(own.map(|global| (number, global.clone())));
             }
             known.sort_by_cached_key(|(number, global)| (global.full_name(), *number));
             known
