@@ -43,6 +43,7 @@ use crate::snapshot::{
 use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
 use matching::Match;
+use std::sync::OnceLock;
 use unwind::{Context, Environment, PENDSV, SVCALL, Start};
 
 /// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
@@ -115,7 +116,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         environment: &environment,
         contexts: &contexts,
         crashed,
-        kernel: core.state.as_ref().or(bare.as_ref()),
+        kernel: core.state().or(bare.as_ref()),
         handler: fault_handler(&contexts),
         reason: reason.map(|(reason, _)| reason),
         code,
@@ -172,7 +173,7 @@ pub fn thread_contexts(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<Thr
     let environment = core.environment();
     let contexts = unwind::contexts(&core.start(), &environment, &mut Notes::default());
     let crashed = core.crash_context(&contexts, &environment);
-    threads::for_core_file(&contexts, crashed, core.state.as_ref())
+    threads::for_core_file(&contexts, crashed, core.state())
 }
 
 /// A snapshot with what is read from it once.
@@ -186,7 +187,8 @@ struct Core<'a, 'd> {
     kernel: Option<&'static dyn Kernel>,
     /// The file in which the kernel was recognised.
     kernel_file: Option<&'a SymbolFile<'d>>,
-    state: Option<KernelState>,
+    /// See [`Core::state`].
+    state: OnceLock<Option<KernelState>>,
 }
 
 impl<'a, 'd> Core<'a, 'd> {
@@ -199,12 +201,19 @@ impl<'a, 'd> Core<'a, 'd> {
         let kernel_file =
             symbols.files().iter().copied().find(|file| rtos::recognize(file).is_some());
         let kernel = kernel_file.and_then(rtos::recognize);
-        let state = kernel_file.zip(kernel).map(|(file, kernel)| {
-            let mut state = kernel.read(&memory, file);
-            kernel.add_waits(&memory, file, &mut state.threads);
-            state
-        });
+        let state = OnceLock::new();
         Core { snapshot, matches, symbols, memory, system, kernel, kernel_file, state }
+    }
+
+    /// What the kernel's objects tell.
+    fn state(&self) -> Option<&KernelState> {
+        let read = || {
+            let (file, kernel) = self.kernel_file.zip(self.kernel)?;
+            let mut state = kernel.read(&self.memory, file);
+            kernel.add_waits(&self.memory, file, &mut state.threads);
+            Some(state)
+        };
+        self.state.get_or_init(read).as_ref()
     }
 
     /// How sure anything can be that rests on the image in which `context` ran.
@@ -295,7 +304,7 @@ impl<'a, 'd> Core<'a, 'd> {
     }
 
     fn environment(&self) -> Environment<'_, 'd> {
-        let current = self.state.iter().flat_map(|state| &state.threads).find(|t| t.current);
+        let current = self.state().iter().flat_map(|state| &state.threads).find(|t| t.current);
         Environment {
             memory: &self.memory,
             symbols: &self.symbols,
@@ -333,7 +342,7 @@ impl<'a, 'd> Core<'a, 'd> {
     }
 
     fn remark_on_kernel(&self, notes: &mut Notes) {
-        for remark in self.state.iter().flat_map(|state| &state.remarks) {
+        for remark in self.state().iter().flat_map(|state| &state.remarks) {
             match remark.address {
                 Some(at) => notes.add_at(Severity::Warning, remark.code, at, &*remark.text),
                 None => notes.add(Severity::Warning, remark.code, &*remark.text),

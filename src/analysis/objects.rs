@@ -6,7 +6,7 @@ use crate::report::KernelObject;
 /// Every object that the kernel's walker finds, by address.
 pub(super) fn list(core: &Core<'_, '_>) -> Vec<KernelObject> {
     let Some((kernel, file)) = core.kernel.zip(core.kernel_file) else { return Vec::new() };
-    let threads = core.state.as_ref().map_or(&[][..], |state| &state.threads);
+    let threads = core.state().map_or(&[][..], |state| &state.threads);
     let found = kernel.objects(&core.memory, file, threads).into_iter();
     let listed = found.map(|object| {
         let waits = |thread: &&crate::rtos::Thread| {

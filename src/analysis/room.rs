@@ -44,6 +44,30 @@ impl Room {
         Room { values: GLOBALS, ..Room::for_threads(&Options::default()) }
     }
 
+    /// Gives away half of what is left.
+    pub(super) fn split(&mut self) -> Room {
+        let half = |left: &mut usize| {
+            let given = *left / 2;
+            *left = left.saturating_sub(given);
+            given
+        };
+        Room {
+            frames: half(&mut self.frames),
+            values: half(&mut self.values),
+            frames_cut: false,
+            values_cut: false,
+            ..*self
+        }
+    }
+
+    /// Takes back what is left of `other`.
+    pub(super) fn merge(&mut self, other: Room) {
+        self.frames = self.frames.saturating_add(other.frames);
+        self.values = self.values.saturating_add(other.values);
+        self.frames_cut |= other.frames_cut;
+        self.values_cut |= other.values_cut;
+    }
+
     /// Whether one more frame fits. A frame that does not is noted.
     pub(super) fn for_frame(&mut self) -> bool {
         self.frames_cut |= self.frames == 0;
@@ -105,6 +129,8 @@ mod tests {
         assert!(room.for_value() && !room.values_cut);
         room.take_value(&whole);
         assert!(!room.for_value());
+        let half = room.split();
+        room.merge(half);
         let mut notes = Notes::default();
         room.remark("locals", &mut notes);
         let codes: Vec<String> = notes.into_vec().into_iter().map(|note| note.code).collect();

@@ -7,7 +7,7 @@ use super::unwind::{self, Context, UnwoundFrame};
 use super::variables;
 use super::waits;
 use crate::arch::cortex_m::exception::{self, Code as _};
-use crate::base::{Address, AddressRange};
+use crate::base::{Address, AddressRange, join};
 use crate::report::{Frame, Hex32, Notes, Registers, Severity, Stack, Thread, Wait};
 use crate::rtos::{self, KernelState, State};
 use crate::snapshot::{Moment, Register, RegisterSet, Snapshot, ThreadRegisters};
@@ -41,12 +41,10 @@ pub(super) fn list(
     // Before the others, that these leave room for it.
     let ours = known.iter().find(|thread| thread.current);
     let mut ours = ours.map(|thread| current(scene, thread, running, crashed, &mut room));
+    let others: Vec<&rtos::Thread> = known.iter().filter(|thread| !thread.current).collect();
+    let mut others = all_switched_out(scene, &others, &mut room, notes).into_iter();
     for thread in known {
-        if thread.current {
-            threads.extend(ours.take());
-        } else {
-            threads.push(switched_out(scene, thread, &mut room, notes));
-        }
+        threads.extend(if thread.current { ours.take() } else { others.next() });
     }
     if !known.iter().any(|thread| thread.current)
         && let Some((_, context)) = running
@@ -136,6 +134,29 @@ fn current(
             first.remark.get_or_insert_with(|| text.into());
         }
     }
+    listed
+}
+
+/// Half of `threads` beside the other half: none needs another.
+fn all_switched_out(
+    scene: &Scene<'_, '_>,
+    threads: &[&rtos::Thread],
+    room: &mut Room,
+    notes: &mut Notes,
+) -> Vec<Thread> {
+    let (first, second) = threads.split_at(threads.len() / 2);
+    let list = |threads: &[&rtos::Thread], room: &mut Room| {
+        let mut notes = Notes::default();
+        let list = threads.iter().map(|thread| switched_out(scene, thread, room, &mut notes));
+        (list.collect::<Vec<Thread>>(), notes)
+    };
+    let mut room_of_second = room.split();
+    let ((second, remarks_on_second), (mut listed, remarks)) =
+        join(|| list(second, &mut room_of_second), || list(first, room));
+    room.merge(room_of_second);
+    notes.extend(remarks);
+    notes.extend(remarks_on_second);
+    listed.extend(second);
     listed
 }
 

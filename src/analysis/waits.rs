@@ -11,7 +11,7 @@ const MOST: usize = 16;
 /// The circles of threads that wait for each other, by their `id`; a note for each, and for each
 /// priority inversion.
 pub(super) fn list(core: &Core<'_, '_>, notes: &mut Notes) -> Vec<Vec<String>> {
-    let Some((kernel, state)) = core.kernel.zip(core.state.as_ref()) else { return Vec::new() };
+    let Some((kernel, state)) = core.kernel.zip(core.state()) else { return Vec::new() };
     let threads = state.threads.as_slice();
     let mut circles = rtos::deadlocks(threads);
     circles.truncate(MOST);

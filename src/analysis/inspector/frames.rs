@@ -58,7 +58,7 @@ impl Inspector<'_, '_> {
         let environment = self.core.environment();
         let digits = id.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let Some(address) = digits else { return running(0) };
-        let threads = self.core.state.iter().flat_map(|state| &state.threads);
+        let threads = self.core.state().into_iter().flat_map(|state| &state.threads);
         if let Some(thread) = threads.into_iter().find(|t| t.address == Address(address)) {
             if thread.current {
                 return running(0);

@@ -32,7 +32,7 @@ pub const PENDSV: u16 = 14;
 /// What unwinding may look at.
 pub struct Environment<'a, 'd> {
     /// Captured memory over the read-only contents of the ELF.
-    pub memory: &'a dyn Memory,
+    pub memory: &'a (dyn Memory + Sync),
     /// The symbols of all images.
     pub symbols: &'a Symbols<'a, 'd>,
     /// Captured system registers.
