@@ -12,7 +12,7 @@ pub mod printf;
 mod reader;
 
 pub use address::{Address, AddressRange};
-pub use hash::FastMap;
+pub use hash::{FastMap, FastSet};
 pub use memory::{Memory, Overlay, Unreadable};
 pub use parallel::join;
 pub use reader::{Reader, Truncated};

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Note, Report, Section, Severity, render_section, render_text};
+use crate::report::{Note, Report, Section, Severity, render_section, render_text, to_json};
 use crate::snapshot::MemoryImage;
 use crate::svd;
 
@@ -102,15 +102,16 @@ impl AnalyzeArgs {
             add_peripherals(&mut report, path, &snapshot.memory)?;
         }
         if self.json {
-            context.json(&report)?;
+            context.line(to_json(&mut report)?)?;
         } else if let Some(section) = self.section() {
             write!(context.out, "{}", render_section(&report, section, context.style(false)))?;
         } else {
             write!(context.out, "{}", render_text(&report, context.style(self.full)))?;
         }
         let incomplete = report.notes.iter().any(|note| note.severity >= Severity::Warning);
-        // The process ends: taking a report of thousands of values apart would only cost time.
-        std::mem::forget(report);
+        // The process ends: taking a report of thousands of values apart would only cost time, and
+        // so would the tables of the symbols.
+        std::mem::forget((report, symbols));
         Ok(if self.strict && incomplete { Exit::Incomplete } else { Exit::Done })
     }
 }

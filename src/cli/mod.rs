@@ -124,9 +124,12 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Prints `value` as one line of JSON.
     fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(value)?;
-        line.push(b'\n');
-        Ok(self.out.write_all(&line)?)
+        self.line(serde_json::to_vec(value)?)
+    }
+
+    fn line(&mut self, mut text: Vec<u8>) -> anyhow::Result<()> {
+        text.push(b'\n');
+        Ok(self.out.write_all(&text)?)
     }
 
     /// How reports are rendered: as wide as the terminal.

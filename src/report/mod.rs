@@ -8,6 +8,7 @@ mod difference;
 mod heap;
 mod hex32;
 mod interrupts;
+mod json;
 mod log;
 pub mod message;
 mod mpu;
@@ -20,6 +21,7 @@ pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
+pub use json::to_json;
 pub use log::LogLine;
 pub use mpu::{Mpu, MpuRegion};
 pub use object::KernelObject;

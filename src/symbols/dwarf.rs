@@ -336,7 +336,7 @@ impl<'d> DebugInfo<'d> {
     }
 
     /// Indexes all units, where there are many from both ends at once.
-    fn index_all(&self) {
+    pub(super) fn index_all(&self) {
         let size = self.dwarf.debug_info.reader().len();
         if size < FEWEST_BYTES_FOR_TWO {
             return;

@@ -107,12 +107,11 @@ impl Search<'_, '_> {
 
     /// Whether an object of `ty` is or has a part that is searched, at most `depth` levels down.
     fn may_hold(&mut self, ty: TypeRef, depth: usize) -> bool {
-        let ty = self.symbols.strip_type(ty);
         if let Some(known) = self.holders.get(&(ty, depth)) {
             return *known;
         }
         let Some(below) = depth.checked_sub(1) else { return false };
-        let info = self.symbols.type_info(ty);
+        let info = self.symbols.type_info(self.symbols.strip_type(ty));
         let named = info.name.is_some_and(|name| self.type_names.contains(&name));
         let holds = match info.kind {
             TypeKind::Array => self.may_hold(info.target, below),

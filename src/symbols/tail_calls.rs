@@ -7,7 +7,6 @@
 //! nothing when one of the ways has a jump whose target is not known. GDB 13 gives up as well when
 //! a call names an inline function (`DW_AT_inline`); here its only copy is taken.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gimli::{AttributeValue, DwAt};
@@ -16,7 +15,7 @@ use super::call_site::is_call_site;
 use super::dwarf::{DebugInfo, Die, DieRef};
 use super::file::SymbolFile;
 use super::symtab::SymbolKind;
-use crate::base::Address;
+use crate::base::{Address, FastMap, FastSet};
 use crate::symbols::CodeAddress;
 
 /// Jumps between a call and a frame that it led to.
@@ -34,7 +33,7 @@ pub(super) struct TailCall {
 }
 
 /// The tail calls of functions by their entry, `None` where one of them goes who knows where.
-pub(super) type TailCalls = HashMap<Address, Option<Arc<[TailCall]>>>;
+pub(super) type TailCalls = FastMap<Address, Option<Arc<[TailCall]>>>;
 
 impl<'d> SymbolFile<'d> {
     /// Functions that replaced themselves by a tail call between the call that returns to
@@ -97,7 +96,7 @@ impl<'d> SymbolFile<'d> {
         if !complete.into_iter().any(says) {
             return Some(calls);
         }
-        let mut seen = HashSet::new();
+        let mut seen = FastSet::default();
         // A function inside this one, of which nothing counts.
         let mut nested: Option<isize> = None;
         let wanted = |tag| is_call_site(tag) || tag == gimli::DW_TAG_subprogram;
@@ -147,7 +146,7 @@ impl<'d> SymbolFile<'d> {
             return Some(entry);
         }
         let root = info.root_origin(origin);
-        let mut instances = HashSet::new();
+        let mut instances = FastSet::default();
         for unit in [unit, origin.unit, root.unit] {
             let found = info.index(unit)?.instances_of(root);
             instances.extend(found.filter_map(|die| info.low_pc(die)));
@@ -187,9 +186,9 @@ fn call_address<'d>(info: &DebugInfo<'d>, unit: u32, die: &Die<'d>) -> Option<Co
 
 /// Tail calls that may lie between a call and a callee, by the entry of the function.
 struct Ways {
-    calls: HashMap<Address, Arc<[TailCall]>>,
+    calls: FastMap<Address, Arc<[TailCall]>>,
     /// Functions from which there is a way to the callee.
-    leading: HashSet<Address>,
+    leading: FastSet<Address>,
     callee: Address,
 }
 
@@ -200,8 +199,8 @@ impl Ways {
         callee: Address,
         calls_of: impl Fn(Address) -> Option<Arc<[TailCall]>>,
     ) -> Option<Ways> {
-        let mut calls = HashMap::new();
-        let mut callers: HashMap<Address, Vec<Address>> = HashMap::new();
+        let mut calls = FastMap::default();
+        let mut callers: FastMap<Address, Vec<Address>> = FastMap::default();
         let mut pending = vec![start];
         while let Some(function) = pending.pop() {
             // What the callee itself jumps to comes after it.
@@ -218,7 +217,7 @@ impl Ways {
             }
             calls.insert(function, found);
         }
-        let mut leading = HashSet::from([callee]);
+        let mut leading = FastSet::from_iter([callee]);
         let mut pending = vec![callee];
         while let Some(function) = pending.pop() {
             for caller in callers.get(&function).into_iter().flatten() {

@@ -4,8 +4,6 @@
 //! A variable that the linker dropped with its section keeps its entry, with an address near 0.
 //! GDB reads it as if it were there; here it counts as optimised out.
 
-use std::collections::HashSet;
-
 use super::dwarf::{AttrValue, DebugInfo, Die, DieRef, is_block};
 use super::elf::utf8_prefix;
 use super::entry::Entry;
@@ -17,7 +15,7 @@ use super::scopes::ScopeRef;
 use super::symtab::SymbolKind;
 use super::types::TypeRef;
 use super::values::{Limits, Value};
-use crate::base::{Address, Memory, Unreadable};
+use crate::base::{Address, FastSet, Memory, Unreadable, join};
 
 /// Variables of one function.
 const MAX_LOCALS: usize = 4096;
@@ -114,7 +112,7 @@ impl<'d> DebugInfo<'d> {
         let inner = nested.iter().take_while(|step| !step.inlined).map(|step| step.die);
         let blocks: Vec<DieRef> = [scope.die].into_iter().chain(inner).collect();
         let mut found = Vec::new();
-        let mut origins = HashSet::new();
+        let mut origins = FastSet::default();
         for (depth, block) in blocks.iter().enumerate() {
             self.add_variables(*block, depth, &mut origins, &mut found);
         }
@@ -135,7 +133,7 @@ impl<'d> DebugInfo<'d> {
         &'i self,
         block: DieRef,
         depth: usize,
-        origins: &mut HashSet<DieRef>,
+        origins: &mut FastSet<DieRef>,
         found: &mut Vec<Listed<'i, 'd>>,
     ) {
         let mut add = |at: DieRef, kind: VariableKind| {
@@ -222,7 +220,7 @@ impl<'d> SymbolFile<'d> {
             left = left.saturating_sub(count);
             variables.push(Variable { name, kind, block, shadowed: false, value });
         }
-        let mut inner: HashSet<&str> = HashSet::new();
+        let mut inner: FastSet<&str> = FastSet::default();
         let mut seen_block = usize::MAX;
         let mut current: Vec<&str> = Vec::new();
         for variable in variables.iter_mut().rev() {
@@ -239,20 +237,20 @@ impl<'d> SymbolFile<'d> {
     /// See [`SymbolFile::globals`].
     pub(super) fn find_globals(&self) -> Vec<Global<'d>> {
         let Some(info) = self.debug_info() else { return Vec::new() };
-        let mut globals: Vec<Global<'d>> = Vec::new();
-        let mut seen = HashSet::new();
-        for unit in info.units() {
-            let Some(index) = info.index(unit) else { continue };
-            for entry in &index.variables {
-                if let Some(global) = self.global_of(info, entry)
-                    && seen.insert((global.name, global.place.address(), global.function))
-                {
-                    globals.push(global);
-                }
-            }
-        }
+        info.index_all();
+        let of_units = |units: std::ops::Range<u32>| -> Vec<Global<'d>> {
+            let entries = units.filter_map(|unit| info.index(unit)).flat_map(|i| &i.variables);
+            entries.filter_map(|entry| self.global_of(info, entry)).collect()
+        };
+        let units = info.units();
+        let middle = units.end / 2;
+        let (second, mut globals) =
+            join(|| of_units(middle..units.end), || of_units(units.start..middle));
+        globals.extend(second);
+        let mut seen = FastSet::default();
+        globals.retain(|g| seen.insert((g.name, g.place.address(), g.function)));
         // An entry without address is of no use beside one of the same name and file with it.
-        let placed: HashSet<(&str, Option<&str>, Option<&str>)> = globals
+        let placed: FastSet<(&str, Option<&str>, Option<&str>)> = globals
             .iter()
             .filter(|g| !matches!(g.place, Place::Missing(_)))
             .map(|g| (g.name, g.unit, g.function))
@@ -266,26 +264,9 @@ impl<'d> SymbolFile<'d> {
     /// The variable of that name: one that exists before one that was optimised out, one that
     /// other units can name before a `static` one, none that is `static` in a function.
     pub fn global(&self, name: &str) -> Option<Global<'d>> {
-        let info = self.debug_info()?;
-        let mut best: Option<(u8, Global<'d>)> = None;
-        for unit in info.units() {
-            let Some(index) = info.index(unit) else { continue };
-            let named = index
-                .variables
-                .iter()
-                .filter(|entry| entry.function.is_none() && info.name(entry.die) == Some(name));
-            for global in named.filter_map(|entry| self.global_of(info, entry)) {
-                let exists = !matches!(global.place, Place::Missing(_));
-                let rank = u8::from(exists) << 1 | u8::from(global.external);
-                if rank == 3 {
-                    return Some(global);
-                }
-                if best.as_ref().is_none_or(|(found, _)| *found < rank) {
-                    best = Some((rank, global));
-                }
-            }
-        }
-        best.map(|(_, global)| global)
+        let named = self.globals().iter().filter(|g| g.name == name && g.function.is_none());
+        let rank = |g: &&Global<'d>| (matches!(g.place, Place::Missing(_)), !g.external);
+        named.min_by_key(rank).cloned()
     }
 
     /// The value of a global.
