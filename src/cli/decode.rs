@@ -1,7 +1,7 @@
 //! `mflt decode`: print what a device sent.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::Read;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -96,11 +96,29 @@ fn read(path: &Path) -> anyhow::Result<Box<dyn Deref<Target = [u8]>>> {
     if path != Path::new("-") {
         return Ok(Box::new(elf::map(path).with_context(|| reading("chunks", path))?));
     }
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(MAX_INPUT)
-        .read_to_end(&mut bytes)
-        .context("reading standard input")?;
+    let bytes = read_all(std::io::stdin().lock(), MAX_INPUT)
+        .context("reading standard input")
+        .hint("give the file by its name: a file may be of any size")?;
     Ok(Box::new(bytes))
+}
+
+/// All that `input` gives, or an error when that is more than `limit`: half a stream would look like
+/// lost chunks.
+fn read_all(input: impl Read, limit: u64) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    anyhow::ensure!(bytes.len() as u64 <= limit, "there is more than {} MiB", limit >> 20);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_input_than_fits_is_an_error_and_is_not_cut() {
+        assert_eq!(read_all(&[7; 16][..], 16).unwrap(), [7; 16]);
+        let error = read_all(std::io::repeat(7), 1 << 20).unwrap_err();
+        assert_eq!(error.to_string(), "there is more than 1 MiB");
+    }
 }
