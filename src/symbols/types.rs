@@ -433,7 +433,7 @@ impl<'d> DebugInfo<'d> {
             ["enum", rest @ ..] => (&[gimli::DW_TAG_enumeration_type], rest.join(" ")),
             all => (&[], all.join(" ")),
         };
-        let found = self.type_named(&name, tags);
+        let found = self.type_named(&name, tags).or_else(|| self.type_at_path(&name, tags));
         let found = found.or_else(|| self.type_named(&integer_name(&words)?, &[]));
         found.map(|die| TypeRef::new(Some(die)))
     }
@@ -458,8 +458,8 @@ impl<'d> SymbolFile<'d> {
         self.debug_info().map_or(ty, |info| info.strip(ty))
     }
 
-    /// The type that `name` spells, with or without `struct`, `union` or `enum`; a definition of
-    /// any unit.
+    /// The type that `name` spells, with or without `struct`, `union` or `enum`, with or without the
+    /// namespaces around it; a definition of any unit.
     pub fn type_by_name(&self, name: &str) -> Option<TypeRef> {
         self.debug_info()?.type_by_name(name)
     }

@@ -13,10 +13,11 @@ use crate::symbols::{Slot, SlotKind, SymbolFile, TypeKind, TypeRef};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt symbols type 'struct k_thread' --elf zephyr.elf\n  \
     mflt symbols type k_thread.base --expand --elf zephyr.elf\n  \
+    mflt symbols type app::Motor --elf firmware.elf\n  \
     mflt symbols type g_state --elf zephyr.elf --json")]
 pub(super) struct TypeArgs {
-    /// A type, with or without `struct`, `union` or `enum`; a global variable, for its type; with
-    /// `.member` the type of that member.
+    /// A type, with or without `struct`, `union` or `enum`, in C++ and Rust with or without its path; a
+    /// global variable, for its type; with `.member` the type of that member.
     #[arg(value_name = "NAME")]
     name: String,
     /// The firmware's ELF file, with debug information; of several the first that has the name
