@@ -1,18 +1,22 @@
 //! Source lines of instructions. DWARF 5 section 6.2; the choice among rows of one address and
 //! the form of file names are GDB's.
 
+use std::collections::HashMap;
+
 use super::dwarf::{DebugInfo, DieRef, Slice};
 use super::elf::utf8_prefix;
 use super::file::SymbolFile;
 use super::types::TypeRef;
 use super::variables::Global;
-use crate::base::Address;
+use crate::base::{Address, AddressRange};
 use crate::symbols::CodeAddress;
 
 /// Rows of one unit; no honest unit has more.
 const MAX_ROWS: usize = 1 << 22;
 /// Rows for one address that are looked at.
 const MAX_SAME: usize = 256;
+/// Pieces of code that are listed for one line.
+const MAX_PIECES: usize = 1024;
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +122,33 @@ impl<'d> LineTable<'d> {
         Some(same.find(|row| row.is_stmt && row.line != 0).unwrap_or(last))
     }
 
+    /// The pieces of code of `line` in files that `is_file` names by their numbers.
+    fn pieces(&self, line: u32, mut is_file: impl FnMut(u64) -> bool) -> Vec<AddressRange> {
+        let mut pieces: Vec<AddressRange> = Vec::new();
+        for sequence in &self.sequences {
+            // From the end: of several rows for one address all reach to the next address.
+            let (mut end, mut next) = (sequence.end, sequence.end);
+            for row in sequence.rows.iter().rev() {
+                if row.address < next {
+                    (end, next) = (next, row.address);
+                }
+                let size = u64::from(end.saturating_sub(row.address));
+                if row.line != line || size == 0 || !is_file(row.file) {
+                    continue;
+                }
+                // Neighbours that differ by their columns only are one piece.
+                let joined = pieces.pop_if(|last| u64::from(last.start().0) <= u64::from(end));
+                let end = joined.map_or(u64::from(end), |last| last.end());
+                let size = end.saturating_sub(u64::from(row.address));
+                pieces.extend(AddressRange::new(Address(row.address), size));
+                if pieces.len() >= MAX_PIECES {
+                    return pieces;
+                }
+            }
+        }
+        pieces
+    }
+
     /// The file with that number, as the unit names it.
     pub(super) fn file(&self, info: &DebugInfo<'d>, unit: u32, number: u64) -> Option<String> {
         let header = self.header.as_ref()?;
@@ -192,6 +223,26 @@ impl<'d> SymbolFile<'d> {
         info.units_at(at).into_iter().find_map(|unit| info.line_at(unit, at))
     }
 
+    /// The code of `line` of the source file whose path is `file` or ends with it, by address.
+    pub fn code_of_line(&self, file: &str, line: u32) -> Vec<AddressRange> {
+        let Some(info) = self.debug_info() else { return Vec::new() };
+        let mut pieces = Vec::new();
+        for unit in info.units() {
+            let Some(table) = info.lines(unit) else { continue };
+            // Of few files there are many rows.
+            let mut known: HashMap<u64, bool> = HashMap::new();
+            pieces.extend(table.pieces(line, |number| {
+                *known.entry(number).or_insert_with(|| {
+                    let location = info.location(unit, number, line, 0);
+                    location.is_some_and(|location| ends_with(&location.path(), file))
+                })
+            }));
+        }
+        pieces.sort();
+        pieces.dedup();
+        pieces
+    }
+
     /// Where the source declares the function around `address`.
     pub fn declaration_of_function(&self, address: Address) -> Option<SourceLocation<'d>> {
         let info = self.debug_info()?;
@@ -207,6 +258,12 @@ impl<'d> SymbolFile<'d> {
     pub fn declaration_of_type(&self, ty: TypeRef) -> Option<SourceLocation<'d>> {
         self.debug_info()?.declaration(ty.die?)
     }
+}
+
+/// Whether `path` is `end` or ends with it behind a separator.
+fn ends_with(path: &str, end: &str) -> bool {
+    let is_separator = |front: &str| front.is_empty() || front.ends_with(['/', '\\']);
+    !end.is_empty() && path.strip_suffix(end).is_some_and(is_separator)
 }
 
 fn is_absolute(path: &str) -> bool {

@@ -341,3 +341,38 @@ fn function_symbols_carry_no_thumb_bit() {
     let found = json(&["at", &format!("{:x}", main.address.0 | 1)]);
     assert_eq!((&found[0]["symbol"]["name"], &found[0]["offset"]), (&"main".into(), &0.into()));
 }
+
+#[test]
+fn at_takes_a_source_line_and_gives_the_code_that_gdb_gives() {
+    let lines: Vec<String> = (30..120).map(|line| format!("accel.c:{line}")).collect();
+    let script: String = lines.iter().map(|line| format!("info line {line}\n")).collect();
+    let folder = Folder::new();
+    let script = folder.write("lines.gdb", script.as_bytes());
+    let mut command = Command::new("gdb-multiarch");
+    command.args(["-nx", "-batch", "-x"]).arg(script).arg(file(ELF)).env("LC_ALL", "C");
+    let text = run(&mut command).success("gdb-multiarch").unwrap();
+    let mut compared = 0;
+    for (line, told) in lines.iter().zip(text.lines()) {
+        // GDB names the next line with code where this one has none.
+        let number = line.rsplit(':').next().unwrap();
+        let Some(told) = told.strip_prefix(&format!("Line {number} of ")) else { continue };
+        let Some((_, told)) = told.split_once("starts at address 0x") else { continue };
+        let word = |text: &str| u32::from_str_radix(text.split([' ', '.']).next().unwrap(), 16);
+        let start = word(told).unwrap();
+        let end = word(told.split_once("ends at 0x").unwrap().1).unwrap();
+        let found = json(&["at", line]);
+        let pieces = found.as_array().unwrap();
+        let is_piece = |piece: &&Value| {
+            piece["address"] == format!("0x{start:08x}") && piece["last"].is_string()
+        };
+        let piece = pieces.iter().find(is_piece).unwrap_or_else(|| panic!("{line}: {found}"));
+        let last = piece["last"].as_str().unwrap().trim_start_matches("0x");
+        assert!(u32::from_str_radix(last, 16).unwrap() >= end - 1, "{line}: {piece} {end:x}");
+        compared += 1;
+    }
+    assert!(compared > 20, "{compared} lines");
+    let elf = file(ELF).display().to_string();
+    let none = run(&mut symbols(&["at", "accel.c:9999", "--elf", &elf]));
+    assert_eq!(none.code, Some(2), "{}", none.stdout);
+    assert!(none.stderr.contains("no code of line 9999 of `accel.c`"), "{}", none.stderr);
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{Context, Exit, Usage};
 use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
-use crate::base::Address;
+use crate::base::{Address, AddressRange};
 use crate::report::Hex32;
 use crate::symbols::{CodeAddress, SymbolFile, Symbols, VariableMap};
 
@@ -16,9 +16,11 @@ use crate::symbols::{CodeAddress, SymbolFile, Symbols, VariableMap};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt symbols at 0x08001234 --elf zephyr.elf\n  \
     mflt symbols at --return 080012a7 080016f3 --elf zephyr.elf\n  \
-    mflt symbols at main+0x24 --elf zephyr.elf --json")]
+    mflt symbols at main+0x24 --elf zephyr.elf --json\n  \
+    mflt symbols at main.c:107 --elf zephyr.elf")]
 pub(super) struct AtArgs {
-    /// Addresses in hexadecimal, with or without `0x`, or `symbol` or `symbol+offset`.
+    /// Addresses in hexadecimal, with or without `0x`, or `symbol` or `symbol+offset`, or `FILE:LINE`
+    /// for all the code of a source line.
     #[arg(value_name = "ADDR", required = true)]
     addresses: Vec<String>,
     /// The firmware's ELF file; of several the first that holds the address counts.
@@ -36,6 +38,8 @@ pub(super) struct AtArgs {
 #[derive(Debug, Serialize)]
 struct Found {
     address: Hex32,
+    /// The last address of the piece of code, where a source line was asked for.
+    last: Option<Hex32>,
     symbol: Option<Named>,
     /// Bytes from the start of the symbol.
     offset: Option<u32>,
@@ -68,18 +72,21 @@ impl AtArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
         with_symbols(&self.elf, |files| {
             let symbols = Symbols::new(files);
-            let parse = |text: &String| parse(text, &symbols);
-            let addresses: Vec<Address> =
+            let parse = |text: &String| parse(text, files, &symbols);
+            let places: Vec<Vec<Place>> =
                 self.addresses.iter().map(parse).collect::<Result<_, _>>()?;
             // Code needs no variables, which would take a look at every unit.
             let maps: Vec<_> =
                 files.iter().map(|file| LazyCell::new(|| VariableMap::new(file))).collect();
-            let found: Vec<Found> = addresses
+            let found: Vec<Found> = places
                 .into_iter()
-                .map(|address| {
+                .flatten()
+                .map(|Place { address, last }| {
                     let holds = |file: &SymbolFile<'_>| file.section_at(address).is_some();
                     let index = files.iter().position(holds).unwrap_or(0);
-                    look_up(address, self.is_return, &files[index], || &maps[index])
+                    let is_return = self.is_return && last.is_none();
+                    let found = look_up(address, is_return, &files[index], || &maps[index]);
+                    Found { last: last.map(Hex32::from), ..found }
                 })
                 .collect();
             if self.json {
@@ -97,8 +104,37 @@ impl AtArgs {
     }
 }
 
+/// What is asked for.
+struct Place {
+    address: Address,
+    /// The end of a source line's piece of code.
+    last: Option<Address>,
+}
+
+/// An address, or `FILE:LINE`.
+fn parse(
+    text: &str,
+    files: &[SymbolFile<'_>],
+    symbols: &Symbols<'_, '_>,
+) -> Result<Vec<Place>, Usage> {
+    let line = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    let Some((file, line)) = line.filter(|(file, _)| !file.is_empty()) else {
+        return Ok(vec![Place { address: parse_address(text, symbols)?, last: None }]);
+    };
+    let pieces = files.iter().flat_map(|symbols| symbols.code_of_line(file, line));
+    let place = |range: AddressRange| {
+        let last = range.size().checked_sub(1).and_then(|size| i64::try_from(size).ok());
+        Place { address: range.start(), last: last.map(|size| range.start().wrapping_add(size)) }
+    };
+    let places: Vec<Place> = pieces.map(place).collect();
+    if places.is_empty() {
+        return Err(Usage(format!("the ELF file has no code of line {line} of `{file}`")));
+    }
+    Ok(places)
+}
+
 /// `0x08001234`, `8001234`, `main`, `main+0x24`.
-fn parse(text: &str, symbols: &Symbols<'_, '_>) -> Result<Address, Usage> {
+fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> Result<Address, Usage> {
     let number = |text: &str| {
         let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
         let is_number = digits.chars().all(|c| c.is_ascii_hexdigit());
@@ -118,7 +154,9 @@ fn parse(text: &str, symbols: &Symbols<'_, '_>) -> Result<Address, Usage> {
         return address.ok_or_else(|| Usage(format!("`{text}` is no address of 32 bits")));
     }
     number(text).map(Address).ok_or_else(|| {
-        Usage(format!("`{text}` is neither a hexadecimal address nor a symbol of the ELF file"))
+        Usage(format!(
+            "`{text}` is neither a hexadecimal address, a symbol of the ELF file, nor FILE:LINE"
+        ))
     })
 }
 
@@ -150,6 +188,7 @@ fn look_up<'m, 'd: 'm>(
     });
     Found {
         address: address.into(),
+        last: None,
         offset: symbol.map(|(symbol, _)| {
             let from = if is_code { address.without_thumb_bit() } else { address };
             from.0.wrapping_sub(symbol.address.0)
@@ -195,7 +234,10 @@ fn lines(found: &Found) -> Vec<String> {
             None => format!("?{section}"),
         });
     }
-    let mut lead = found.address.to_string();
+    let mut lead = match found.last {
+        Some(last) => format!("{}..{last}", found.address),
+        None => found.address.to_string(),
+    };
     let mut lines = Vec::new();
     for text in texts {
         lines.push(format!("{lead} {text}"));
