@@ -53,6 +53,30 @@ pub struct Environment<'a, 'd> {
     pub max_frames: usize,
 }
 
+#[cfg(test)]
+impl<'a, 'd> Environment<'a, 'd> {
+    /// Memory and symbols without a kernel.
+    pub(super) fn bare(
+        memory: &'a (dyn Memory + Sync),
+        symbols: &'a Symbols<'a, 'd>,
+        system: &'a SystemState,
+        max_frames: usize,
+    ) -> Environment<'a, 'd> {
+        Environment {
+            memory,
+            symbols,
+            system,
+            secured: false,
+            float: FloatContext::default(),
+            outermost: &[],
+            kernel: None,
+            thread_stack: None,
+            saved: None,
+            max_frames,
+        }
+    }
+}
+
 impl Code for Environment<'_, '_> {
     /// Without symbols everything outside the peripheral, device and system regions may be code
     /// (DDI 0403E B3.1).

@@ -11,18 +11,7 @@ fn frames_between_call_and_callee_are_those_of_tail_calls() {
     let symbols = SymbolFile::new(&image);
     let set = Symbols::new([&symbols]);
     let system = SystemState::default();
-    let environment = |max_frames| Environment {
-        memory: &symbols,
-        symbols: &set,
-        system: &system,
-        secured: false,
-        float: FloatContext::default(),
-        outermost: &[],
-        kernel: None,
-        thread_stack: None,
-        saved: None,
-        max_frames,
-    };
+    let environment = |max_frames| Environment::bare(&symbols, &set, &system, max_frames);
     // `sensor_thread` called `accel_submit`, whose last instruction jumps to the function at
     // whose first instruction the CPU is stopped.
     let callee = symbols.symbol("k_work_submit_to_queue").unwrap().address;

@@ -83,7 +83,6 @@ fn return_address(at: Address, environment: &Environment<'_, '_>) -> Option<Addr
 mod tests {
     use super::*;
     use crate::analysis::unwind::{self, Environment};
-    use crate::arch::cortex_m::exception::FloatContext;
     use crate::arch::cortex_m::prologue::follows_call;
     use crate::arch::cortex_m::system::SystemState;
     use crate::base::Overlay;
@@ -125,18 +124,7 @@ mod tests {
             let mut memory = MemoryImage::default();
             memory.insert(Address(SP), bytes).unwrap();
             let memory = Overlay { first: &memory, second: &symbols };
-            let environment = Environment {
-                memory: &memory,
-                symbols: &set,
-                system: &system,
-                secured: false,
-                float: FloatContext::default(),
-                outermost: &[],
-                kernel: None,
-                thread_stack: None,
-                saved: None,
-                max_frames: 2,
-            };
+            let environment = Environment::bare(&memory, &set, &system, 2);
             let mut registers = RegisterSet::default();
             registers.set(Register::PC, call(&symbols, "fft_squeeze", None) & !1);
             registers.set(Register::SP, SP);

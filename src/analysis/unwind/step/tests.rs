@@ -1,7 +1,6 @@
 //! Unwind tables that no compiler wrote.
 
 use super::*;
-use crate::arch::cortex_m::exception::FloatContext;
 use crate::arch::cortex_m::system::SystemState;
 use crate::snapshot::MemoryImage;
 use crate::symbols::Symbols;
@@ -12,18 +11,7 @@ fn offsets_at_the_ends_of_the_number_range_wrap() {
     memory.insert(Address(0), vec![1; 64]).unwrap();
     let system = SystemState::default();
     let symbols = Symbols::default();
-    let environment = Environment {
-        memory: &memory,
-        symbols: &symbols,
-        system: &system,
-        secured: false,
-        float: FloatContext::default(),
-        outermost: &[],
-        kernel: None,
-        thread_stack: None,
-        saved: None,
-        max_frames: 16,
-    };
+    let environment = Environment::bare(&memory, &symbols, &system, 16);
     let registers: RegisterSet = [(Register::SP, 0x20)].into_iter().collect();
     let pc = CodeAddress::Instruction(Address(0x100));
     let frame = UnwoundFrame::new(pc, registers, FoundBy::Registers);
