@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read, Write};
 
 use gdbstub::conn::Connection;
+use mflt::target::rsp::Transport;
 
 /// Answers each request with the next line, framed and with the right checksum; a line that begins
 /// with `!` is sent as it stands. After the last one the connection is closed.
@@ -52,6 +53,8 @@ impl Write for Scripted {
         Ok(())
     }
 }
+
+impl Transport for Scripted {}
 
 /// Sends each line, framed and with the right checksum, and takes whatever comes back.
 pub(crate) struct Debugger {
