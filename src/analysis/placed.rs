@@ -62,9 +62,7 @@ mod tests {
         let stack = AddressRange::new(Address(0x2000_0000), 0x80).unwrap();
         let mut words = [0_u32; 32];
         words[10..18].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut memory = MemoryImage::default();
-        memory.insert(stack.start(), bytes).unwrap();
+        let memory = MemoryImage::of_words(stack.start().0, &words);
         assert_eq!(stack_pointer(&registers, stack, &memory), Some(0x2000_0048));
         registers.set(Register::PC, 70);
         assert_eq!(stack_pointer(&registers, stack, &memory), None);

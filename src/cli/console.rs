@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::messages::{Printer, Wishes};
+use super::messages::{MessageOptions, Printer, Wishes};
 use super::numbers::compact_time;
 use super::{Context, Exit, Usage, WithHint, elf};
 use crate::target::serial::Serial;
@@ -24,8 +24,8 @@ const MAX_DUMP: usize = 64 << 20;
 /// Watch the console of a device; decode chunks and coredumps as they pass.
 ///
 /// Shows the log and takes out `MC:` chunks and Zephyr's `#CD:` dumps: what they say is printed in
-/// their place, and coredumps and recordings are written to files. From a terminal, what you type
-/// goes to the device, line by line. Ctrl-C ends it.
+/// their place, and coredumps and recordings are written to files. With `--json` the log goes to
+/// standard error. From a terminal, what you type goes to the device, line by line. Ctrl-C ends it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt console --port /dev/ttyUSB0 --elf zephyr.elf\n  \
     mflt console --port COM5 --baud 921600 --elf zephyr.elf --log unit7.log\n  \
@@ -40,15 +40,8 @@ pub(super) struct ConsoleArgs {
     /// Speed of the port.
     #[arg(long, value_name = "BAUD", default_value_t = 115_200)]
     baud: u32,
-    /// The firmware's ELF file; several for several images or builds.
-    #[arg(long, value_name = "ELF")]
-    elf: Vec<PathBuf>,
-    /// Print each message as one line of JSON; the log goes to standard error then.
-    #[arg(long)]
-    json: bool,
-    /// Show the whole report of a coredump.
-    #[arg(long, conflicts_with = "json")]
-    full: bool,
+    #[command(flatten)]
+    options: MessageOptions,
     /// Folder for coredumps and recordings.
     #[arg(long, value_name = "DIR", default_value = ".")]
     extract: PathBuf,
@@ -62,9 +55,9 @@ pub(super) struct ConsoleArgs {
 
 impl ConsoleArgs {
     pub(super) fn run(self, context: &mut Context<'_>) -> anyhow::Result<Exit> {
-        let mapped = elf::map_all(&self.elf)?;
-        let images = elf::parse_all(&self.elf, &mapped)?;
-        let symbols = elf::symbols_of(&self.elf, &images);
+        let mapped = elf::map_all(&self.options.elf)?;
+        let images = elf::parse_all(&self.options.elf, &mapped)?;
+        let symbols = elf::symbols_of(&self.options.elf, &images);
         fs::create_dir_all(&self.extract)
             .with_context(|| format!("making the folder `{}`", self.extract.display()))?;
         let log = match &self.log {
@@ -81,9 +74,7 @@ impl ConsoleArgs {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wishes = Wishes {
-            elf: &self.elf,
-            json: self.json,
-            full: self.full,
+            options: &self.options,
             extract: Some(&self.extract),
             prefix: format!("{}-", compact_time(now)),
             max_unpacked: usize::MAX,

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::elf::{self, reading};
-use super::messages::{Printer, Wishes};
+use super::messages::{MessageOptions, Printer, Wishes};
 use super::{Context, Exit, WithHint};
 use crate::wire::{self, Decoder};
 
@@ -35,15 +35,8 @@ pub(super) struct DecodeArgs {
     /// The chunks; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The firmware's ELF file; several for several images or builds.
-    #[arg(long, value_name = "ELF")]
-    elf: Vec<PathBuf>,
-    /// Print each message as one line of JSON.
-    #[arg(long)]
-    json: bool,
-    /// Show the whole report of a coredump.
-    #[arg(long, conflicts_with = "json")]
-    full: bool,
+    #[command(flatten)]
+    options: MessageOptions,
     /// Write coredumps and recordings into this folder, which is made when it is missing.
     #[arg(long, value_name = "DIR")]
     extract: Option<PathBuf>,
@@ -58,17 +51,15 @@ impl DecodeArgs {
         let stream = wire::chunks(&bytes)
             .with_context(|| reading("chunks", &self.file))
             .hint("a file with a dump, and not with chunks, is for `mflt analyze`")?;
-        let files = elf::map_all(&self.elf)?;
-        let images = elf::parse_all(&self.elf, &files)?;
-        let symbols = elf::symbols_of(&self.elf, &images);
+        let files = elf::map_all(&self.options.elf)?;
+        let images = elf::parse_all(&self.options.elf, &files)?;
+        let symbols = elf::symbols_of(&self.options.elf, &images);
         if let Some(folder) = &self.extract {
             fs::create_dir_all(folder)
                 .with_context(|| format!("making the folder `{}`", folder.display()))?;
         }
         let wishes = Wishes {
-            elf: &self.elf,
-            json: self.json,
-            full: self.full,
+            options: &self.options,
             extract: self.extract.as_deref(),
             prefix: String::new(),
             max_unpacked: MAX_UNPACKED,

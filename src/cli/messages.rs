@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::files::write_atomically;
 use super::{Context, elf};
@@ -18,14 +19,23 @@ use crate::report::{Notes, Report, Severity, render_message};
 use crate::symbols::{ElfImage, SymbolFile};
 use crate::wire::{self, CompactLog, Found, MessageKind, PrintedLog, Received};
 
+/// What is told on the command line of how messages are shown.
+#[derive(Debug, Args)]
+pub(super) struct MessageOptions {
+    /// The firmware's ELF file; several for several images or builds.
+    #[arg(long, value_name = "ELF")]
+    pub(super) elf: Vec<PathBuf>,
+    /// Print each message as one line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// Show the whole report of a coredump.
+    #[arg(long, conflicts_with = "json")]
+    full: bool,
+}
+
 /// How messages are printed, and what is kept of them.
 pub(super) struct Wishes<'a> {
-    /// The ELF files of the firmware.
-    pub(super) elf: &'a [PathBuf],
-    /// A line of JSON each.
-    pub(super) json: bool,
-    /// The whole report of a coredump.
-    pub(super) full: bool,
+    pub(super) options: &'a MessageOptions,
     /// Where coredumps and recordings are written.
     pub(super) extract: Option<&'a Path>,
     /// What their names begin with.
@@ -204,7 +214,7 @@ impl<'a, 'c> Printer<'a, 'c> {
     /// Passes a line of a console log on: to where data goes, unless that is for JSON.
     pub(super) fn line(&mut self, line: &[u8]) -> anyhow::Result<()> {
         let context = &mut *self.context;
-        let out = if self.wishes.json { &mut *context.err } else { &mut *context.out };
+        let out = if self.wishes.options.json { &mut *context.err } else { &mut *context.out };
         out.write_all(line)?;
         out.write_all(b"\n")?;
         Ok(out.flush()?)
@@ -218,10 +228,10 @@ impl<'a, 'c> Printer<'a, 'c> {
     /// The report on a coredump, with those of the ELF files that may be its firmware.
     fn explain(&self, payload: &[u8], notes: &mut Notes) -> Result<Report, format::FormatError> {
         let snapshot = format::open(payload)?;
-        let all = elf::symbols_of(self.wishes.elf, self.images);
+        let all = elf::symbols_of(&self.wishes.options.elf, self.images);
         let matches = matching::compare(&snapshot, &all);
         let mut symbols: Vec<SymbolFile<'_>> = Vec::new();
-        for ((file, matched), path) in all.into_iter().zip(matches).zip(self.wishes.elf) {
+        for ((file, matched), path) in all.into_iter().zip(matches).zip(&self.wishes.options.elf) {
             match matched {
                 Match::Different { why } => {
                     let text = format!("ELF `{}` is left out: {why}", path.display());
@@ -230,7 +240,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 _ => symbols.push(file),
             }
         }
-        let globals = self.wishes.json || self.wishes.full;
+        let globals = self.wishes.options.json || self.wishes.options.full;
         Ok(analyze(&snapshot, &symbols, &Options { globals, ..Options::default() }))
     }
 
@@ -252,14 +262,14 @@ impl<'a, 'c> Printer<'a, 'c> {
         if let Content::Coredump(Coredump { report: Some(report), .. }) = &message.content {
             self.incomplete |= doubtful(&report.notes);
         }
-        if self.wishes.json {
+        if self.wishes.options.json {
             return self.context.json(&message);
         }
         if self.printed {
             writeln!(self.context.out)?;
         }
         self.printed = true;
-        let style = self.context.style(self.wishes.full);
+        let style = self.context.style(self.wishes.options.full);
         write!(self.context.out, "{}", render_message(&message, style))?;
         Ok(())
     }

@@ -266,11 +266,7 @@ mod tests {
     use crate::snapshot::Snapshot;
 
     fn snapshot(runs: &[(u32, &[u8])]) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        for (start, bytes) in runs {
-            snapshot.memory.insert(Address(*start), bytes.to_vec()).unwrap();
-        }
-        snapshot
+        Snapshot { memory: MemoryImage::of(runs), ..Snapshot::default() }
     }
 
     fn report(threads: Vec<Thread>) -> Report {

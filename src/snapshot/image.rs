@@ -214,10 +214,9 @@ impl Memory for MemoryImage {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn image(runs: &[(u32, &[u8])]) -> MemoryImage {
+impl MemoryImage {
+    /// Bytes at addresses.
+    pub(crate) fn of(runs: &[(u32, &[u8])]) -> MemoryImage {
         let mut image = MemoryImage::default();
         for (start, bytes) in runs {
             image.insert(Address(*start), bytes.to_vec()).unwrap();
@@ -225,9 +224,20 @@ mod tests {
         image
     }
 
+    /// Words from `start` on.
+    pub(crate) fn of_words(start: u32, words: &[u32]) -> MemoryImage {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        MemoryImage::of(&[(start, &bytes)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
     #[test]
     fn insert_joins_touching_and_keeps_first_bytes() {
-        let memory = image(&[(0x104, &[5, 6]), (0x100, &[1, 2, 3, 4, 9]), (0x106, &[7])]);
+        let memory = MemoryImage::of(&[(0x104, &[5, 6]), (0x100, &[1, 2, 3, 4, 9]), (0x106, &[7])]);
         assert_eq!(memory.segments().len(), 1);
         assert_eq!(memory.slice_from(Address(0x100)), Some(&[1, 2, 3, 4, 5, 6, 7][..]));
         assert_eq!(memory.size(), 7);
@@ -235,7 +245,7 @@ mod tests {
 
     #[test]
     fn read_across_a_hole_names_the_first_missing_byte() {
-        let memory = image(&[(0x100, &[1, 2]), (0x103, &[4])]);
+        let memory = MemoryImage::of(&[(0x100, &[1, 2]), (0x103, &[4])]);
         assert_eq!(memory.read_u32(Address(0x100)), Err(Unreadable { address: Address(0x102) }));
         assert_eq!(memory.read_u8(Address(0x103)), Ok(4));
         assert_eq!(memory.read_u8(Address(0xff)), Err(Unreadable { address: Address(0xff) }));
@@ -244,7 +254,7 @@ mod tests {
     #[test]
     fn redacted_bytes_are_zero_and_unreadable() {
         let range = |start, size| AddressRange::new(Address(start), size).unwrap();
-        let mut memory = image(&[(0x100, &[1; 16]), (0x200, &[2; 16])]);
+        let mut memory = MemoryImage::of(&[(0x100, &[1; 16]), (0x200, &[2; 16])]);
         for part in [range(0x104, 2), range(0x108, 4), range(0x106, 2), range(0x10f, 0x100)] {
             memory.redact(part);
         }

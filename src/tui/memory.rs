@@ -184,17 +184,10 @@ pub(super) fn with_constants(
 mod tests {
     use super::*;
 
-    fn image(runs: &[(u32, &[u8])]) -> MemoryImage {
-        let mut image = MemoryImage::default();
-        for (start, bytes) in runs {
-            image.insert(Address(*start), bytes.to_vec()).unwrap();
-        }
-        image
-    }
-
     #[test]
     fn every_row_is_found_again_by_its_address() {
-        let memory = image(&[(0x108, &[1; 40]), (0x200, &[2; 16]), (0xffff_fff0, &[3; 16])]);
+        let memory =
+            MemoryImage::of(&[(0x108, &[1; 40]), (0x200, &[2; 16]), (0xffff_fff0, &[3; 16])]);
         let rows = Rows::new(&memory, 16);
         assert_eq!(rows.len(), 3 + 1 + 1 + 1 + 1);
         for index in 0..rows.len() {
@@ -213,8 +206,8 @@ mod tests {
 
     #[test]
     fn changes_are_runs_of_bytes_that_both_hold() {
-        let a = image(&[(0x100, &[1, 2, 3, 4, 5]), (0x200, &[9, 9])]);
-        let b = image(&[(0x101, &[2, 0, 0, 5, 7]), (0x201, &[8])]);
+        let a = MemoryImage::of(&[(0x100, &[1, 2, 3, 4, 5]), (0x200, &[9, 9])]);
+        let b = MemoryImage::of(&[(0x101, &[2, 0, 0, 5, 7]), (0x201, &[8])]);
         let range = |at, size| AddressRange::new(Address(at), size).unwrap();
         assert_eq!(changes(&a, &b), [range(0x102, 2), range(0x201, 1)]);
         assert_eq!(changes(&a, &a), []);
@@ -223,7 +216,7 @@ mod tests {
 
     #[test]
     fn words_are_read_from_both_ends() {
-        let memory = image(&[(0x100, &[1, 2, 3, 4])]);
+        let memory = MemoryImage::of(&[(0x100, &[1, 2, 3, 4])]);
         assert_eq!(word(&memory, Address(0x100), 4, false), Some(0x0403_0201));
         assert_eq!(word(&memory, Address(0x100), 2, true), Some(0x0102));
         assert_eq!(word(&memory, Address(0x102), 4, false), None);

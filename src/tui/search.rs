@@ -159,10 +159,8 @@ mod tests {
     use super::*;
 
     fn memory() -> MemoryImage {
-        let mut memory = MemoryImage::default();
-        memory.insert(Address(0x101), b"\x00abcabc\x41\x01\x00\x20\xff".to_vec()).unwrap();
-        memory.insert(Address(0x200), 0x2000_0140_u32.to_le_bytes().to_vec()).unwrap();
-        memory
+        let pointer = 0x2000_0140_u32.to_le_bytes();
+        MemoryImage::of(&[(0x101, b"\x00abcabc\x41\x01\x00\x20\xff"), (0x200, &pointer)])
     }
 
     fn found(text: &str) -> Result<Vec<u32>, String> {

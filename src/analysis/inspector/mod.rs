@@ -29,7 +29,7 @@ pub struct Inspector<'a, 'd> {
     /// What ran, innermost first.
     contexts: OnceCell<Vec<Context>>,
     /// Every global, with the number of its file.
-    globals: OnceCell<Vec<(usize, Global<'d>)>>,
+    globals: OnceCell<Vec<(usize, &'a Global<'d>)>>,
 }
 
 impl std::fmt::Debug for Inspector<'_, '_> {

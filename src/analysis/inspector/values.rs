@@ -6,7 +6,7 @@ use super::Inspector;
 use crate::base::Address;
 use crate::report::Status;
 use crate::symbols::{
-    FrameContext, Limits, MemberInfo, NoFrame, Place, SymbolFile, TypeKind, TypeRef, Value,
+    FrameContext, Global, Limits, MemberInfo, NoFrame, Place, SymbolFile, TypeKind, TypeRef, Value,
     ValueKind,
 };
 use std::collections::HashMap;
@@ -96,7 +96,7 @@ pub struct GlobalName {
     pub address: Option<Address>,
 }
 
-impl<'d> Inspector<'_, 'd> {
+impl<'a, 'd> Inspector<'a, 'd> {
     /// Every global and static of every file, without reading their values. The position is the
     /// number that [`Inspector::global`] takes.
     pub fn globals(&self) -> Vec<GlobalName> {
@@ -291,7 +291,7 @@ impl<'d> Inspector<'_, 'd> {
         }
     }
 
-    pub(super) fn known_globals(&self) -> &[(usize, crate::symbols::Global<'d>)] {
+    pub(super) fn known_globals(&self) -> &[(usize, &'a Global<'d>)] {
         self.globals.get_or_init(|| {
             let symbols = &self.core.symbols;
             let mut known = Vec::new();
@@ -301,7 +301,7 @@ impl<'d> Inspector<'_, 'd> {
                     let holder = global.place.address().and_then(|at| symbols.at(at));
                     holder.is_none_or(|holder| std::ptr::eq(holder, *file))
                 });
-                known.extend(own.map(|global| (number, global.clone())));
+                known.extend(own.map(|global| (number, global)));
             }
             known.sort_by_cached_key(|(number, global)| (global.full_name(), *number));
             known

@@ -274,17 +274,15 @@ mod tests {
     use super::*;
     use crate::snapshot::MemoryImage;
 
-    fn memory(start: u32, words: &[u32]) -> MemoryImage {
-        let mut memory = MemoryImage::default();
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        memory.insert(Address(start), bytes).unwrap();
-        memory
-    }
-
     fn read(words: &[u32], exc_return: u32, float: FloatContext) -> ExceptionFrame {
         let exc_return = ExcReturn::new(exc_return).unwrap();
-        ExceptionFrame::read(&memory(0x2000_0000, words), Address(0x2000_0000), exc_return, float)
-            .unwrap()
+        ExceptionFrame::read(
+            &MemoryImage::of_words(0x2000_0000, words),
+            Address(0x2000_0000),
+            exc_return,
+            float,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -355,7 +353,7 @@ mod tests {
 
     #[test]
     fn frame_that_is_cut_off_is_unreadable() {
-        let memory = memory(0x2000_0000, &[0, 1, 2]);
+        let memory = MemoryImage::of_words(0x2000_0000, &[0, 1, 2]);
         let exc_return = ExcReturn::new(0xffff_fffd).unwrap();
         let frame = ExceptionFrame::read(
             &memory,

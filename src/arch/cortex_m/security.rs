@@ -113,13 +113,6 @@ mod tests {
     use super::*;
     use crate::snapshot::MemoryImage;
 
-    fn memory(start: u32, words: &[u32]) -> MemoryImage {
-        let mut memory = MemoryImage::default();
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        memory.insert(Address(start), bytes).unwrap();
-        memory
-    }
-
     #[test]
     fn security_extension_is_told_by_id_pfr1_of_armv8m() {
         let has = |cpuid, features| {
@@ -134,11 +127,17 @@ mod tests {
     #[test]
     fn call_frame_holds_an_odd_address_and_a_partial_xpsr() {
         let at = Address(0x3800_0000);
-        assert_eq!(call_frame(&memory(at.0, &[0x1000_0301, 3]), at), Some(0x1000_0301));
-        assert_eq!(call_frame(&memory(at.0, &[0x1000_0301, 1 << 20]), at), Some(0x1000_0301));
-        assert_eq!(call_frame(&memory(at.0, &[0x1000_0301, 1 << 24]), at), None);
-        assert_eq!(call_frame(&memory(at.0, &[0x1000_0300, 0]), at), None);
-        assert_eq!(call_frame(&memory(at.0, &[0x1000_0301]), at), None);
+        assert_eq!(
+            call_frame(&MemoryImage::of_words(at.0, &[0x1000_0301, 3]), at),
+            Some(0x1000_0301)
+        );
+        assert_eq!(
+            call_frame(&MemoryImage::of_words(at.0, &[0x1000_0301, 1 << 20]), at),
+            Some(0x1000_0301)
+        );
+        assert_eq!(call_frame(&MemoryImage::of_words(at.0, &[0x1000_0301, 1 << 24]), at), None);
+        assert_eq!(call_frame(&MemoryImage::of_words(at.0, &[0x1000_0300, 0]), at), None);
+        assert_eq!(call_frame(&MemoryImage::of_words(at.0, &[0x1000_0301]), at), None);
     }
 
     #[test]

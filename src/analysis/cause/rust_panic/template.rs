@@ -210,9 +210,7 @@ mod tests {
     use crate::snapshot::MemoryImage;
 
     fn read(bytes: &[u8]) -> Option<Vec<Piece>> {
-        let mut memory = MemoryImage::default();
-        memory.insert(Address(0x100), bytes.to_vec()).unwrap();
-        pieces(&memory, Address(0x100))
+        pieces(&MemoryImage::of(&[(0x100, bytes)]), Address(0x100))
     }
 
     fn styled(bytes: &[u8], form: Form) -> Style {

@@ -120,9 +120,7 @@ mod tests {
         for words in [0, 1, 40] {
             let stale = [wrong].repeat(words);
             let stack = [stale.as_slice(), &[0x2000_2000, back]].concat();
-            let bytes = stack.iter().flat_map(|word| word.to_le_bytes()).collect();
-            let mut memory = MemoryImage::default();
-            memory.insert(Address(SP), bytes).unwrap();
+            let memory = MemoryImage::of_words(SP, &stack);
             let memory = Overlay { first: &memory, second: &symbols };
             let environment = Environment::bare(&memory, &set, &system, 2);
             let mut registers = RegisterSet::default();
