@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "mflt/chunk.h"
+#include "chunk_memory.h"
 #include "crc16.h"
 #include "event.h"
 #include "mflt/coredump.h"
 #include "reboot.h"
-#include "rle.h"
 
 #include <stddef.h>
 
@@ -18,26 +18,16 @@
 /* Bytes of a chunk on a console. */
 #define PRINTED_CHUNK 80u
 
-enum message { NOTHING, COREDUMP, REBOOT };
+union mflt_chunk_memory mflt_chunk_memory;
 
-/* The message that is being sent. */
-static struct {
-	enum message kind;
-	/* Its bytes, with its header, and how many were given out. */
-	uint32_t size;
-	uint32_t at;
-	uint16_t crc;
-	/* The last chunk was given out. */
-	int is_out;
-	struct mflt_rle rle;
-} current;
+#define current mflt_chunk_memory.sending
 
 /* The next byte of the message, -1 at its end or when it cannot be read. */
 static int next_byte(void)
 {
 	uint8_t byte;
 
-	if (current.kind == COREDUMP) {
+	if (current.kind == MFLT_SENDING_COREDUMP) {
 		return current.at == 0 ? (int)MESSAGE_COREDUMP : mflt_rle_next(&current.rle);
 	}
 	if (current.at == 0) {
@@ -58,11 +48,11 @@ static void rewind_message(void)
 
 static int begin(void)
 {
-	current.kind = mflt_coredump_size() != 0 ? COREDUMP
-		       : mflt_reboot_untold() != NULL ? REBOOT
-						      : NOTHING;
+	current.kind = mflt_coredump_size() != 0 ? MFLT_SENDING_COREDUMP
+		       : mflt_reboot_untold() != NULL ? MFLT_SENDING_REBOOT
+						      : MFLT_SENDING_NOTHING;
 	rewind_message();
-	if (current.kind == NOTHING) {
+	if (current.kind == MFLT_SENDING_NOTHING) {
 		return 0;
 	}
 	/* The size stands in the first chunk: all is coded once to know it. */
@@ -73,7 +63,7 @@ static int begin(void)
 
 	rewind_message();
 	if (error < 0) {
-		current.kind = NOTHING;
+		current.kind = MFLT_SENDING_NOTHING;
 		return error;
 	}
 	return 1;
@@ -155,7 +145,7 @@ int mflt_chunk_delivered(void)
 	if (current.is_out) {
 		int result = MFLT_OK;
 
-		if (current.kind == COREDUMP) {
+		if (current.kind == MFLT_SENDING_COREDUMP) {
 			result = mflt_coredump_discard();
 		} else {
 			mflt_reboot_told();

@@ -38,37 +38,32 @@ void mflt_coredump_slot_header(uint8_t to[MFLT_STORAGE_UNIT], uint32_t size, uin
 /* The size of a coredump that is whole, else 0. */
 static uint32_t find(const struct mflt_storage *storage)
 {
-	uint8_t header[MFLT_STORAGE_UNIT], expected[MFLT_STORAGE_UNIT], piece[64];
+	/* The header, then the rest. */
+	uint8_t unit[MFLT_STORAGE_UNIT];
 
 	if (storage == NULL || storage->size < MFLT_STORAGE_UNIT ||
-	    storage->read(0, header, sizeof(header)) < 0) {
+	    storage->read(0, unit, sizeof(unit)) < 0) {
 		return 0;
 	}
-	uint32_t size = word_at(&header[8]);
+	uint32_t size = word_at(&unit[8]), sums = word_at(&unit[12]);
 
-	if (size < MFLT_COREDUMP_HEADER ||
+	if (word_at(&unit[0]) != MAGIC || word_at(&unit[4]) != VERSION ||
+	    sums >> 16 != mflt_crc16(0, unit, 14) || size < MFLT_COREDUMP_HEADER ||
 	    size - MFLT_COREDUMP_HEADER > storage->size - MFLT_STORAGE_UNIT) {
 		return 0;
 	}
+	uint32_t end = MFLT_STORAGE_UNIT + size - MFLT_COREDUMP_HEADER;
 	uint16_t crc = 0;
 
-	for (uint32_t at = 0, rest = size - MFLT_COREDUMP_HEADER; rest > 0;) {
-		uint32_t part = rest < sizeof(piece) ? rest : (uint32_t)sizeof(piece);
+	for (uint32_t at = MFLT_STORAGE_UNIT; at < end; at += MFLT_STORAGE_UNIT) {
+		uint32_t part = end - at < sizeof(unit) ? end - at : (uint32_t)sizeof(unit);
 
-		if (storage->read(MFLT_STORAGE_UNIT + at, piece, part) < 0) {
+		if (storage->read(at, unit, part) < 0) {
 			return 0;
 		}
-		crc = mflt_crc16(crc, piece, part);
-		at += part;
-		rest -= part;
+		crc = mflt_crc16(crc, unit, part);
 	}
-	mflt_coredump_slot_header(expected, size, crc);
-	for (uint32_t i = 0; i < sizeof(header); i++) {
-		if (header[i] != expected[i]) {
-			return 0;
-		}
-	}
-	return size;
+	return crc == (sums & 0xffffu) ? size : 0;
 }
 
 int mflt_coredump_init(void)

@@ -30,7 +30,7 @@ static uint32_t room(const struct mflt_coredump_writer *writer)
 	return used < size ? size - used : 0;
 }
 
-static void flush(struct mflt_coredump_writer *writer, uint32_t at)
+static inline void flush(struct mflt_coredump_writer *writer, uint32_t at)
 {
 	if (writer->error == MFLT_OK &&
 	    writer->storage->write(at, writer->unit, MFLT_STORAGE_UNIT) < 0) {
@@ -38,29 +38,41 @@ static void flush(struct mflt_coredump_writer *writer, uint32_t at)
 	}
 }
 
-static void put(struct mflt_coredump_writer *writer, const void *from, uint32_t size)
+/* Adds bytes as `copy` gives them, straight into the unit that is being filled. */
+static void put_copied(struct mflt_coredump_writer *writer, uintptr_t from, uint32_t size,
+		       mflt_copy *copy)
 {
-	const uint8_t *bytes = from;
+	while (size > 0) {
+		uint32_t at = place(writer->size), used = at % MFLT_STORAGE_UNIT;
+		uint32_t part = MFLT_STORAGE_UNIT - used;
 
-	writer->crc = mflt_crc16(writer->crc, from, size);
-	for (uint32_t i = 0; i < size; i++) {
-		uint32_t at = place(writer->size++);
-
-		writer->unit[at % MFLT_STORAGE_UNIT] = bytes[i];
-		if (at % MFLT_STORAGE_UNIT == MFLT_STORAGE_UNIT - 1u) {
-			flush(writer, at - (MFLT_STORAGE_UNIT - 1u));
+		part = part < size ? part : size;
+		/* What cannot be read is zeros: its length is already written. */
+		(void)copy(&writer->unit[used], from, part);
+		writer->crc = mflt_crc16(writer->crc, &writer->unit[used], part);
+		writer->size += part;
+		from += part;
+		size -= part;
+		if (used + part == MFLT_STORAGE_UNIT) {
+			flush(writer, at - used);
 		}
 	}
 }
 
-static void put_header(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
-		       uint32_t size)
+static int copy_bytes(void *to, uintptr_t from, uint32_t size)
 {
-	uint8_t header[BLOCK_HEADER] = {(uint8_t)kind};
+	const uint8_t *source = (const uint8_t *)from;
+	uint8_t *bytes = to;
 
-	put_word(&header[4], address);
-	put_word(&header[8], size);
-	put(writer, header, sizeof(header));
+	for (uint32_t i = 0; i < size; i++) {
+		bytes[i] = source[i];
+	}
+	return 1;
+}
+
+void mflt_coredump_put(struct mflt_coredump_writer *writer, const void *from, uint32_t size)
+{
+	put_copied(writer, (uintptr_t)from, size, copy_bytes);
 }
 
 int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_storage *storage)
@@ -76,22 +88,33 @@ int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_s
 	return writer->error;
 }
 
+int mflt_coredump_open(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
+		       uint32_t size)
+{
+	if (writer->error == MFLT_OK &&
+	    (room(writer) < BLOCK_HEADER || room(writer) - BLOCK_HEADER < size)) {
+		writer->error = MFLT_ETOOLARGE;
+	}
+	if (writer->error == MFLT_OK) {
+		uint8_t header[BLOCK_HEADER] = {(uint8_t)kind};
+
+		put_word(&header[4], address);
+		put_word(&header[8], size);
+		mflt_coredump_put(writer, header, sizeof(header));
+	}
+	return writer->error;
+}
+
 void mflt_coredump_add(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
 		       const void *from, uint32_t size)
 {
-	if (writer->error != MFLT_OK || size == 0) {
-		return;
+	if (size > 0 && mflt_coredump_open(writer, kind, address, size) == MFLT_OK) {
+		mflt_coredump_put(writer, from, size);
 	}
-	if (room(writer) < BLOCK_HEADER || room(writer) - BLOCK_HEADER < size) {
-		writer->error = MFLT_ETOOLARGE;
-		return;
-	}
-	put_header(writer, kind, address, size);
-	put(writer, from, size);
 }
 
-void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t address, uintptr_t from,
-			      uint32_t size, mflt_copy *copy)
+void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t address, uint32_t size,
+			      mflt_copy *copy)
 {
 	static const uint8_t zeros[4];
 	uint32_t padding = (0u - writer->size) & 3u;
@@ -109,20 +132,10 @@ void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t addr
 		}
 	}
 	if (padding != 0) {
-		put_header(writer, MFLT_BLOCK_PADDING, 0, padding);
-		put(writer, zeros, padding);
+		mflt_coredump_add(writer, MFLT_BLOCK_PADDING, 0, zeros, padding);
 	}
-	put_header(writer, MFLT_BLOCK_MEMORY, address, size);
-	while (size > 0) {
-		uint8_t piece[32];
-		uint32_t part = size < sizeof(piece) ? size : (uint32_t)sizeof(piece);
-
-		/* What cannot be read is zeros: its length is already written. */
-		(void)copy(piece, from, part);
-		put(writer, piece, part);
-		from += part;
-		size -= part;
-	}
+	(void)mflt_coredump_open(writer, MFLT_BLOCK_MEMORY, address, size);
+	put_copied(writer, address, size, copy);
 }
 
 int mflt_coredump_end(struct mflt_coredump_writer *writer)
@@ -134,7 +147,7 @@ int mflt_coredump_end(struct mflt_coredump_writer *writer)
 	}
 	put_word(&footer[0], FOOTER_MAGIC);
 	put_word(&footer[4], writer->is_truncated ? FLAG_TRUNCATED : 0);
-	put(writer, footer, sizeof(footer));
+	mflt_coredump_put(writer, footer, sizeof(footer));
 	uint32_t end = place(writer->size), left = end % MFLT_STORAGE_UNIT;
 
 	if (left != 0) {

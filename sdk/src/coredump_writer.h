@@ -19,6 +19,8 @@ enum mflt_block {
 	MFLT_BLOCK_SOFTWARE_VERSION = 10,
 	MFLT_BLOCK_SOFTWARE_TYPE = 11,
 	MFLT_BLOCK_BUILD_ID = 12,
+	/* Ours. */
+	MFLT_BLOCK_FURTHER_REGISTERS = 0x80,
 };
 
 /* Copies memory that may not be readable; gives false then, and `to` holds zeros there. */
@@ -29,8 +31,8 @@ struct mflt_coredump_writer {
 	/* Bytes of the coredump so far. */
 	uint32_t size;
 	uint16_t crc;
-	int is_truncated;
-	int error;
+	uint8_t is_truncated;
+	int8_t error;
 	/* Bytes at the end that do not fill a unit of the storage yet. */
 	uint8_t unit[MFLT_STORAGE_UNIT];
 };
@@ -42,9 +44,15 @@ int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_s
 void mflt_coredump_add(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
 		       const void *from, uint32_t size);
 
+/* The same in parts: begins a block of `size` bytes, which are then put. Gives an error when there is no
+ * room for all of it. */
+int mflt_coredump_open(struct mflt_coredump_writer *writer, enum mflt_block kind, uint32_t address,
+		       uint32_t size);
+void mflt_coredump_put(struct mflt_coredump_writer *writer, const void *from, uint32_t size);
+
 /* Adds memory, as much as there is room for; behind one that was cut nothing follows. */
-void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t address, uintptr_t from,
-			      uint32_t size, mflt_copy *copy);
+void mflt_coredump_add_memory(struct mflt_coredump_writer *writer, uint32_t address, uint32_t size,
+			      mflt_copy *copy);
 
 /* Ends the coredump; from then on it is there. */
 int mflt_coredump_end(struct mflt_coredump_writer *writer);

@@ -21,7 +21,7 @@ struct mflt_rle {
 	/* A piece of the source, read at `piece_at`. */
 	uint32_t piece_at;
 	uint8_t piece_size;
-	uint8_t piece[64];
+	uint8_t piece[32];
 	int error;
 };
 

@@ -97,9 +97,13 @@ uint32_t mflt_port_uptime_ms(void)
 	return 99;
 }
 
+/* The region that is being copied, and its address on the device. */
+static const uint8_t *region;
+static uint32_t region_address;
+
 static int copy(void *to, uintptr_t from, uint32_t size)
 {
-	memcpy(to, (const void *)from, size);
+	memcpy(to, &region[(uint32_t)from - region_address], size);
 	return 1;
 }
 
@@ -123,7 +127,9 @@ static void write_coredump(void)
 		uint8_t *bytes = malloc(size + 1u);
 
 		take(bytes, size);
-		mflt_coredump_add_memory(&writer, address, (uintptr_t)bytes, size, copy);
+		region = bytes;
+		region_address = address;
+		mflt_coredump_add_memory(&writer, address, size, copy);
 		free(bytes);
 	}
 	give_result(mflt_coredump_end(&writer));

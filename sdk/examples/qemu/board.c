@@ -26,6 +26,11 @@ void *memset(void *to, int value, size_t size);
 #define UART_STATE REGISTER(UART_BASE + 4)
 #define UART_CTRL REGISTER(UART_BASE + 8)
 #define UART_BAUDDIV REGISTER(UART_BASE + 16)
+/* CMSDK timer 0. */
+#define TIMER_CTRL REGISTER(TIMER_BASE)
+#define TIMER_VALUE REGISTER(TIMER_BASE + 4)
+#define TIMER_RELOAD REGISTER(TIMER_BASE + 8)
+#define NVIC_ISER REGISTER(0xe000e100)
 #define SYST_CSR REGISTER(0xe000e010)
 #define SYST_RVR REGISTER(0xe000e014)
 #define MPU_CTRL REGISTER(0xe000ed94)
@@ -37,7 +42,7 @@ void *memset(void *to, int value, size_t size);
 static volatile uint32_t uptime_ms;
 volatile int crash_in_tick;
 
-__attribute__((section(".vectors"), used)) static void *const vectors[16] = {
+__attribute__((section(".vectors"), aligned(128), used)) static void *const vectors[16 + TIMER_IRQ + 1] = {
 	[0] = __StackTop,
 	[1] = (void *)reset_handler,
 	[2] = (void *)mflt_fault_handler,
@@ -47,6 +52,8 @@ __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
 	[6] = (void *)mflt_fault_handler,
 	[7] = (void *)mflt_fault_handler,
 	[15] = (void *)tick_handler,
+	/* The timer stands for a watchdog's early warning. */
+	[16 + TIMER_IRQ] = (void *)mflt_fault_handler,
 };
 
 /* The compiler calls these two. */
@@ -99,6 +106,34 @@ void board_touch_nothing(void)
 {
 	REGISTER(NOTHING_AT) = 1;
 }
+
+void board_start_watchdog(void)
+{
+	TIMER_VALUE = CPU_HZ / 10;
+	TIMER_RELOAD = CPU_HZ / 10;
+	/* Enable, interrupt. */
+	TIMER_CTRL = 9;
+	NVIC_ISER = 1u << TIMER_IRQ;
+}
+
+#ifdef __ARM_FP
+void board_crash_with_float(void)
+{
+	float values[32];
+
+	for (int i = 0; i < 32; i++) {
+		values[i] = (float)i + 0.5f;
+	}
+	__asm volatile("vldmia %0, {s0-s31}\n\t"
+		       "vmsr fpscr, %1\n\t"
+		       "str %1, [%2]"
+		       :
+		       : "r"(values), "r"(0xa0000000u), "r"(NOTHING_AT)
+		       : "memory", "cc", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
+			 "s10", "s11", "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20",
+			 "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31");
+}
+#endif
 
 uint32_t mflt_port_uptime_ms(void)
 {

@@ -8,6 +8,12 @@ void board_init(void);
 void board_touch_nothing(void);
 /* The interrupt of the tick does so. */
 extern volatile int crash_in_tick;
+/* Its interrupt comes in a tenth of a second. */
+void board_start_watchdog(void);
+#ifdef __ARM_FP
+/* Single-precision register n holds n + 0.5, FPSCR the flags N and C. */
+void board_crash_with_float(void);
+#endif
 void serial_put(char character);
 void serial_print(const char *text);
 /* Waits for a character. */

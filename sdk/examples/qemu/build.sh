@@ -9,18 +9,19 @@ shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 sdk=$(cd "$here/../.." && pwd)
 case $board in
-mps2-an385) cpu="-mcpu=cortex-m3" uart=0x40004000 hz=25000000
+mps2-an385) cpu="-mcpu=cortex-m3" uart=0x40004000 timer=0x40000000 irq=8 hz=25000000
 	flash=0x00000000 ram=0x20000000 hole=0x70001000 ;;
-mps2-an386) cpu="-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16" uart=0x40004000 hz=25000000
+mps2-an386) cpu="-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16" uart=0x40004000 timer=0x40000000 irq=8 hz=25000000
 	flash=0x00000000 ram=0x20000000 hole=0x70001000 ;;
-mps2-an505) cpu="-mcpu=cortex-m33 -mfloat-abi=soft" uart=0x50200000 hz=20000000
+mps2-an505) cpu="-mcpu=cortex-m33 -mfloat-abi=soft" uart=0x50200000 timer=0x50000000 irq=3 hz=20000000
 	flash=0x10000000 ram=0x38000000 hole=0x1f001000 ;;
 *) echo "unknown board $board" >&2; exit 2 ;;
 esac
 # shellcheck disable=SC2086
 exec arm-none-eabi-gcc $cpu -mthumb -std=c11 -Og -g -ffreestanding -nostdlib \
 	-ffunction-sections -fdata-sections -Wall -Wextra -Wconversion -Werror \
-	-ffile-prefix-map="$sdk"=sdk "-DUART_BASE=$uart" "-DNOTHING_AT=$hole" "-DCPU_HZ=$hz" "-DBOARD=\"$board\"" \
+	-ffile-prefix-map="$sdk"=sdk "-DUART_BASE=$uart" "-DTIMER_BASE=$timer" "-DTIMER_IRQ=$irq" \
+	"-DNOTHING_AT=$hole" "-DCPU_HZ=$hz" "-DBOARD=\"$board\"" \
 	"-Wl,--defsym=flash_start=$flash,--defsym=ram_start=$ram" -Wl,--gc-sections -Wl,--build-id=sha1 \
 	-Wl,--fatal-warnings "$@" -I "$sdk/include" -I "$sdk/src" -T "$here/link.ld" \
 	"$here"/*.c "$sdk"/src/*.c "$sdk"/ports/cortex_m/*.c -lgcc -o "$out"

@@ -203,6 +203,22 @@ static void crash_stack(void)
 	depth = descend(depth);
 }
 
+static void crash_watchdog(void)
+{
+	SAY(ERROR, "nobody feeds the watchdog");
+	board_start_watchdog();
+	for (;;) {
+	}
+}
+
+static void capture(void)
+{
+	SAY(WARNING, "capture while all is well");
+	int result = MFLT_CAPTURE(MFLT_REASON_USER_RESET);
+
+	print("capture gave %d\n", result);
+}
+
 static void reset(void)
 {
 	mflt_crash_expect_reset(MFLT_REASON_USER_RESET);
@@ -239,6 +255,11 @@ static const struct command commands[] = {
 	{"crash assert", "fail an assertion", crash_assert},
 	{"crash irq", "write where nothing is, in an interrupt", crash_irq},
 	{"crash stack", "overflow the stack", crash_stack},
+	{"crash watchdog", "hang until the watchdog's interrupt", crash_watchdog},
+#ifdef __ARM_FP
+	{"crash float", "write where nothing is, with values in the FPU", board_crash_with_float},
+#endif
+	{"capture", "keep a coredump and go on", capture},
 	{"reset", "reset the device", reset},
 	{"export", "print the next message for the host", export},
 	{"delivered", "the host has it: forget it", delivered},
@@ -247,7 +268,7 @@ static const struct command commands[] = {
 static void help(void)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		print("%-13s %s\n", commands[i].name, commands[i].help);
+		print("%-14s %s\n", commands[i].name, commands[i].help);
 	}
 }
 

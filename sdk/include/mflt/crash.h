@@ -31,8 +31,10 @@ void mflt_crash_expect_reset(enum mflt_reason reason);
 /* The exception handler. Never returns. */
 void mflt_fault_handler(void);
 
-/* Set by the macros below. */
+/* For the macros below. */
 extern volatile uint32_t mflt_crash_reason;
+uint32_t mflt_crash_capture_begin(enum mflt_reason reason);
+int mflt_crash_capture_end(uint32_t state);
 
 #ifdef __cplusplus
 }
@@ -47,6 +49,16 @@ extern volatile uint32_t mflt_crash_reason;
 		__asm volatile("udf #0x4d" : : : "memory");                                      \
 		__builtin_unreachable();                                                         \
 	} while (0)
+
+/* Keeps a coredump of this moment, as of a crash for `reason`, and goes on. Gives MFLT_EEXIST when there
+ * is one already, or why it could not be kept. Takes about MFLT_FAULT_STACK_SIZE bytes of the main
+ * stack, with interrupts locked; not for the handlers of NMI and of faults. */
+#define MFLT_CAPTURE(reason)                                                                     \
+	__extension__({                                                                          \
+		uint32_t mflt_state_ = mflt_crash_capture_begin(reason);                         \
+		__asm volatile("udf #0x4e" : : : "memory");                                      \
+		mflt_crash_capture_end(mflt_state_);                                             \
+	})
 
 #define MFLT_ASSERT(condition)                                                                   \
 	do {                                                                                     \

@@ -3,6 +3,7 @@
  * The fault handler: on a stack of its own, with interrupts off, from the registers at the entry to
  * the reset. Exception frames: Armv7-M ARM (DDI 0403) B1.5.6; EXC_RETURN: B1.5.8.
  */
+#include "chunk_memory.h"
 #include "coredump_writer.h"
 #include "mflt/coredump.h"
 #include "mflt/crash.h"
@@ -10,78 +11,132 @@
 #include "probe.h"
 #include "reboot.h"
 #include "scs.h"
+#include "system.h"
 
 #include <stddef.h>
 
+#define EXC_RETURN_THREAD (1u << 3)
 #define EXC_RETURN_PSP (1u << 2)
 #define EXC_RETURN_BASIC (1u << 4)
 #define XPSR_EXCEPTION 0x1ffu
 #define XPSR_ALIGNED (1u << 9)
 #define BASIC_FRAME 0x20u
 #define EXTENDED_FRAME 0x68u
-/* udf #0x4d of MFLT_CRASH. */
-#define UDF 0xde4du
-#define CFSR_UNDEFINSTR (1u << 16)
-/* MSTKERR and STKERR: the frame of the exception was not written. */
-#define CFSR_NOT_STACKED (1u << 4 | 1u << 12)
-#define HFSR_FORCED (1u << 30)
+/* udf #0x4d of MFLT_CRASH and udf #0x4e of MFLT_CAPTURE. */
+#define UDF_CRASH 0xde4du
+#define UDF_CAPTURE 0xde4eu
 /* A stack that has grown out of memory by less than this is kept from where memory begins. */
 #define MOST_OVERFLOW 0x100000u
 #define MACHINE_CORTEX_M 40u
 
-enum { R12 = 12, SP, LR, PC, XPSR, MSP, PSP, REGISTERS };
+/* What the entry of the handler leaves on its stack: r4 to r11 and the last two are in it, the others
+ * are for undo_exception. */
+enum { R0, R4 = 4, R8 = 8, R12 = 12, SP, LR, PC, XPSR, MSP, PSP, REGISTERS, EXC_RETURN = REGISTERS };
+
+#if MFLT_HAS_STACK_LIMITS
+enum { MSPLIM = EXC_RETURN + 1, SAVED = MSPLIM + 2 };
+#else
+enum { SAVED = EXC_RETURN + 1 };
+#endif
 
 /* Of the log (src/log.c), if there is one. */
 extern const struct mflt_region mflt_log_region __attribute__((weak));
 
 volatile uint32_t mflt_crash_reason;
 
-__attribute__((aligned(8), used)) static uint8_t fault_stack[MFLT_FAULT_STACK_SIZE];
-__attribute__((used)) static volatile uint32_t is_busy;
+__attribute__((used)) static volatile uint8_t is_busy;
+/* MFLT_CAPTURE: the firmware goes on, and with it what is in the memory of its chunks. */
+__attribute__((used)) static volatile uint8_t goes_on;
+static int16_t capture_result;
 
-__attribute__((used, noreturn)) static void capture(uint32_t msp, uint32_t psp, uint32_t exc_return,
-						    const uint32_t saved[8]);
+/* Without a return it saves no registers: those are in `saved`. */
+__attribute__((used, noreturn)) static void capture(uint32_t msp, uint32_t psp, uint32_t *saved);
 __attribute__((used)) static void faulted_again(uint32_t *frame);
 
 /*
- * r0 and r1 are the stack pointers, r2 is EXC_RETURN, r3 where r8 to r11 and r4 to r7 are pushed to.
- * A second fault stays on the stack that it finds, and may be a read that was known to be risky.
+ * r0 and r1 are the stack pointers, r2 is what was saved. A second fault stays on the stack that it
+ * finds, and may be a read that was known to be risky.
  */
 __attribute__((naked)) void mflt_fault_handler(void)
 {
 	__asm volatile(".syntax unified\n\t"
 		       "mrs r0, msp\n\t"
 		       "ldr r3, 1f\n\t"
-		       "ldr r2, [r3]\n\t"
+		       "ldrb r2, [r3]\n\t"
 		       "cmp r2, #0\n\t"
-		       "bne 3f\n\t"
+		       "bne 4f\n\t"
 		       "movs r2, #1\n\t"
-		       "str r2, [r3]\n\t"
+		       "strb r2, [r3]\n\t"
 		       "mrs r1, psp\n\t"
-		       "mov r2, lr\n\t"
 #if MFLT_HAS_STACK_LIMITS
-		       "movs r3, #0\n\t"
-		       "msr msplim, r3\n\t"
+		       "mrs r12, msplim\n\t"
 #endif
 		       "ldr r3, 2f\n\t"
-		       "mov sp, r3\n\t"
-		       "push {r4-r7}\n\t"
+		       "ldrb r2, [r3]\n\t"
+		       "cmp r2, #0\n\t"
+		       "bne 0f\n\t"
+#if MFLT_HAS_STACK_LIMITS
+		       "msr msplim, r2\n\t"
+#endif
+		       "ldr r3, 3f\n\t"
+		       "mov sp, r3\n"
+		       "0: sub sp, %[size]\n\t"
+		       "mov r2, sp\n\t"
+		       "mov r3, sp\n\t"
+		       "adds r3, %[r4]\n\t"
+		       "stmia r3!, {r4-r7}\n\t"
 		       "mov r4, r8\n\t"
 		       "mov r5, r9\n\t"
 		       "mov r6, r10\n\t"
 		       "mov r7, r11\n\t"
-		       "push {r4-r7}\n\t"
-		       "mov r3, sp\n\t"
-		       "bl %c0\n\t"
-		       "3: ldr r3, 4f\n\t"
+		       "stmia r3!, {r4-r7}\n\t"
+		       "mov r4, lr\n\t"
+		       "str r4, [r2, %[exc_return]]\n\t"
+#if MFLT_HAS_STACK_LIMITS
+		       "mov r4, r12\n\t"
+		       "str r4, [r2, %[msplim]]\n\t"
+#endif
+		       "bl %c[capture]\n"
+		       "4: ldr r3, 5f\n\t"
 		       "bx r3\n\t"
 		       ".balign 4\n\t"
-		       "1: .word %c1\n\t"
-		       "2: .word %c2 + %c3\n\t"
-		       "4: .word %c4\n\t"
+		       "1: .word %c[is_busy]\n\t"
+		       "2: .word %c[goes_on]\n\t"
+		       "3: .word %c[stack] + %c[stack_size]\n\t"
+		       "5: .word %c[again]\n\t"
 		       :
-		       : "i"(capture), "i"(&is_busy), "i"(fault_stack), "i"(sizeof(fault_stack)),
-			 "i"(faulted_again));
+		       : [size] "i"(SAVED * 4), [r4] "i"(R4 * 4), [exc_return] "i"(EXC_RETURN * 4),
+#if MFLT_HAS_STACK_LIMITS
+			 [msplim] "i"(MSPLIM * 4),
+#endif
+			 [capture] "i"(capture), [is_busy] "i"(&is_busy), [goes_on] "i"(&goes_on),
+			 [stack] "i"(mflt_chunk_memory.fault_stack),
+			 [stack_size] "i"(sizeof(mflt_chunk_memory.fault_stack)),
+			 [again] "i"(faulted_again));
+}
+
+/* Leaves the handler, with the stack and the registers that it was entered with. */
+__attribute__((naked, noreturn)) static void go_on(
+	__attribute__((unused)) const uint32_t *saved)
+{
+	__asm volatile(".syntax unified\n\t"
+		       "mov sp, r0\n\t"
+		       "mov r1, r0\n\t"
+		       "adds r1, %[r8]\n\t"
+		       "ldmia r1!, {r4-r7}\n\t"
+		       "mov r8, r4\n\t"
+		       "mov r9, r5\n\t"
+		       "mov r10, r6\n\t"
+		       "mov r11, r7\n\t"
+		       "mov r1, r0\n\t"
+		       "adds r1, %[r4]\n\t"
+		       "ldmia r1!, {r4-r7}\n\t"
+		       "ldr r1, [r0, %[exc_return]]\n\t"
+		       "add sp, %[size]\n\t"
+		       "bx r1\n\t"
+		       :
+		       : [size] "i"(SAVED * 4), [r4] "i"(R4 * 4), [r8] "i"(R8 * 4),
+			 [exc_return] "i"(EXC_RETURN * 4));
 }
 
 static void faulted_again(uint32_t *frame)
@@ -94,26 +149,22 @@ static void faulted_again(uint32_t *frame)
 
 /* The registers as they were before the exception. Gives 0, and those of its frame are 0, when that
  * was not written or cannot be read. */
-static int undo_exception(uint32_t registers[REGISTERS], uint32_t msp, uint32_t psp,
-			  uint32_t exc_return, const uint32_t saved[8], int was_stacked)
+static int undo_exception(uint32_t *registers, uint32_t msp, uint32_t psp, int was_stacked)
 {
-	uint32_t frame[8] = {0};
+	uint32_t exc_return = registers[EXC_RETURN];
 	int on_psp = (exc_return & EXC_RETURN_PSP) != 0;
 	uint32_t sp = on_psp ? psp : msp;
-	int is_there = was_stacked && mflt_probe(sp, BASIC_FRAME) == BASIC_FRAME &&
-		       mflt_probe_copy(frame, sp, sizeof(frame));
+	int is_there = was_stacked && mflt_probe(sp, BASIC_FRAME) == BASIC_FRAME;
 
-	for (uint32_t i = 0; i < 4; i++) {
-		registers[i] = frame[i];
-		registers[4 + i] = saved[4 + i];
-		registers[8 + i] = saved[i];
+	for (uint32_t i = 0; i < BASIC_FRAME / 4; i++) {
+		/* r0 to r3, r12, LR, the address to return to, xPSR. */
+		uint32_t *to = &registers[i < 4 ? R0 + i : i == 4 ? R12 : LR + i - 5];
+
+		*to = 0;
+		is_there = is_there && mflt_probe_copy(to, sp + 4 * i, 4);
 	}
-	registers[R12] = frame[4];
-	registers[LR] = frame[5];
-	registers[PC] = frame[6];
-	registers[XPSR] = frame[7];
 	sp += (exc_return & EXC_RETURN_BASIC) != 0 ? BASIC_FRAME : EXTENDED_FRAME;
-	sp += (frame[7] & XPSR_ALIGNED) != 0 ? 4 : 0;
+	sp += (registers[XPSR] & XPSR_ALIGNED) != 0 ? 4 : 0;
 	registers[SP] = sp;
 	registers[MSP] = on_psp ? msp : sp;
 	registers[PSP] = on_psp ? sp : psp;
@@ -177,95 +228,13 @@ static void add_identity(struct mflt_coredump_writer *writer, uint32_t reason)
 	mflt_coredump_add(writer, MFLT_BLOCK_REASON, 0, &reason, sizeof(reason));
 }
 
-static int copy_registers(void *to, uintptr_t from, uint32_t size)
-{
-	uint32_t *words = to;
-
-	for (uint32_t i = 0; i < size / 4; i++) {
-		words[i] = MFLT_REGISTER(from + 4 * i);
-	}
-	return 1;
-}
-
-static int copy_bytes(void *to, uintptr_t from, uint32_t size)
-{
-	uint8_t *bytes = to;
-	const uint8_t *source = (const uint8_t *)from;
-
-	for (uint32_t i = 0; i < size; i++) {
-		bytes[i] = source[i];
-	}
-	return 1;
-}
-
-static void add_registers(struct mflt_coredump_writer *writer, uint32_t address, uint32_t size)
-{
-	mflt_coredump_add_memory(writer, address, address, size, copy_registers);
-}
-
-/* The System Control Space; `block` is the SCB as it was at the crash. */
-static void add_system(struct mflt_coredump_writer *writer, const uint32_t *block)
-{
-	mflt_coredump_add_memory(writer, MFLT_SCB, (uintptr_t)block, MFLT_SCB_SIZE, copy_bytes);
-	add_registers(writer, MFLT_SYST_CSR, 16);
-#if MFLT_HAS_FAULT_STATUS
-	/* Words of 32 interrupts each. */
-	uint32_t words = (MFLT_REGISTER(MFLT_ICTR) & 0xfu) + 1u;
-
-	add_registers(writer, MFLT_ICTR, 4);
-	add_registers(writer, MFLT_DEMCR, 4);
-	add_registers(writer, MFLT_NVIC_IABR, 4 * words);
-	add_registers(writer, MFLT_CPACR, 4);
-	add_registers(writer, MFLT_FPCCR, 8);
-#else
-	uint32_t words = 1;
-#endif
-#if MFLT_HAS_STACK_LIMITS
-	add_registers(writer, MFLT_SFSR, 8);
-#endif
-	add_registers(writer, MFLT_NVIC_ISER, 4 * words);
-	add_registers(writer, MFLT_NVIC_ISPR, 4 * words);
-	add_registers(writer, MFLT_NVIC_IPR, 32 * words);
-}
-
-/* The MPU's registers, as the coredump keeps them. */
-struct mpu {
-	uint32_t type;
-	uint32_t ctrl;
-	/* RBAR and RASR (Armv8-M: RLAR). */
-	uint32_t regions[2 * MFLT_MPU_REGIONS];
-	uint32_t count;
-};
-
-/* Switches the MPU off, too: what it forbids is to be read. */
-static void read_mpu(struct mpu *mpu)
-{
-	mpu->type = MFLT_REGISTER(MFLT_MPU_TYPE);
-	mpu->ctrl = MFLT_REGISTER(MFLT_MPU_CTRL);
-	mpu->count = mpu->type >> 8 & 0xffu;
-	mpu->count = mpu->count < MFLT_MPU_REGIONS ? mpu->count : MFLT_MPU_REGIONS;
-	for (uint32_t i = 0; i < mpu->count; i++) {
-		MFLT_REGISTER(MFLT_MPU_RNR) = i;
-		mpu->regions[2 * i] = MFLT_REGISTER(MFLT_MPU_RBAR);
-		mpu->regions[2 * i + 1] = MFLT_REGISTER(MFLT_MPU_RASR);
-	}
-	MFLT_REGISTER(MFLT_MPU_CTRL) = 0;
-	__asm volatile("dsb\n\tisb" : : : "memory");
-}
-
 static void add_memory(struct mflt_coredump_writer *writer, uint32_t address, uint32_t size)
 {
-	mflt_coredump_add_memory(writer, address, address, mflt_probe(address, size),
-				 mflt_probe_copy);
+	mflt_coredump_add_memory(writer, address, mflt_probe(address, size), mflt_probe_copy);
 }
 
-static void add_region(struct mflt_coredump_writer *writer, const struct mflt_region *region)
-{
-	add_memory(writer, (uint32_t)region->start, region->size);
-}
-
-/* The stack from `sp` upwards; what has left its memory begins with that. */
-static void add_stack(struct mflt_coredump_writer *writer, uint32_t sp, uint32_t size)
+/* Where to begin with the stack at `sp`; what has left its memory begins with that. */
+static uint32_t start_of_stack(uint32_t sp)
 {
 	uint32_t count = 0;
 	const struct mflt_region *memory = mflt_port_memory(&count);
@@ -278,11 +247,22 @@ static void add_stack(struct mflt_coredump_writer *writer, uint32_t sp, uint32_t
 			start = (uint32_t)memory[i].start;
 		}
 	}
-	add_memory(writer, start, size);
+	return start;
 }
 
-static int save(const uint32_t registers[REGISTERS], const uint32_t *block, const struct mpu *mpu,
-		uint32_t reason, uint32_t stack, uint32_t thread_stack)
+/* CONTROL before the exception: the handler has its own SPSEL and FPCA. DDI 0403 B1.4.4. */
+static uint32_t control_before(uint32_t exc_return)
+{
+	uint32_t control;
+
+	__asm volatile("mrs %0, control" : "=r"(control));
+	control &= 1u;
+	control |= (exc_return & EXC_RETURN_THREAD) != 0 ? (exc_return & EXC_RETURN_PSP) >> 1 : 0;
+	return control | ((exc_return & EXC_RETURN_BASIC) != 0 ? 0 : 4u);
+}
+
+static int save(const uint32_t *saved, struct mflt_system *system, uint32_t reason, uint32_t stack,
+		uint32_t thread_stack)
 {
 	struct mflt_coredump_writer writer;
 	uint32_t count = 0;
@@ -290,59 +270,92 @@ static int save(const uint32_t registers[REGISTERS], const uint32_t *block, cons
 	if (mflt_coredump_begin(&writer, mflt_port_storage()) != MFLT_OK) {
 		return writer.error;
 	}
-	mflt_coredump_add(&writer, MFLT_BLOCK_REGISTERS, 0, registers, REGISTERS * 4);
+	mflt_coredump_add(&writer, MFLT_BLOCK_REGISTERS, 0, saved, REGISTERS * 4);
 	add_identity(&writer, reason);
-	if (mpu->count > 0) {
-		mflt_coredump_add(&writer, MFLT_BLOCK_MPU, 0, mpu, 8 + 8 * mpu->count);
+	mflt_system_add_registers(&writer, system);
+	if ((saved[EXC_RETURN] & EXC_RETURN_BASIC) == 0) {
+		mflt_system_add_float(&writer);
 	}
-	add_system(&writer, block);
-	add_stack(&writer, stack, MFLT_COREDUMP_STACK_SIZE);
+	mflt_system_add_memory(&writer, system);
+	add_memory(&writer, start_of_stack(stack), MFLT_COREDUMP_STACK_SIZE);
 	if (thread_stack != 0) {
-		add_stack(&writer, thread_stack, MFLT_COREDUMP_STACK_SIZE / 4);
+		add_memory(&writer, start_of_stack(thread_stack),
+			   MFLT_COREDUMP_STACK_SIZE / 4);
 	}
 	if (&mflt_log_region != NULL) {
-		add_region(&writer, &mflt_log_region);
+		add_memory(&writer, (uint32_t)mflt_log_region.start, mflt_log_region.size);
 	}
 	const struct mflt_region *regions = mflt_port_regions(&count);
 
 	for (uint32_t i = 0; i < count; i++) {
-		add_region(&writer, &regions[i]);
+		add_memory(&writer, (uint32_t)regions[i].start, regions[i].size);
 	}
 	return mflt_coredump_end(&writer);
 }
 
-static void capture(uint32_t msp, uint32_t psp, uint32_t exc_return, const uint32_t saved[8])
+/* `saved` becomes all registers. */
+static void capture(uint32_t msp, uint32_t psp, uint32_t *saved)
 {
-	uint32_t registers[REGISTERS];
-	uint32_t block[MFLT_SCB_SIZE / 4];
-	struct mpu mpu;
-	uint32_t exception;
+	struct mflt_system system;
+	uint32_t exception, undefined = 0;
 
-	__asm volatile("cpsid i" : : : "memory");
+	mflt_system_begin(&system);
 	__asm volatile("mrs %0, ipsr" : "=r"(exception));
-	/* Before anything here changes them. */
-	(void)copy_registers(block, MFLT_SCB, sizeof(block));
-	mflt_probe_init();
-	read_mpu(&mpu);
-	int was_stacked = (block[(MFLT_CFSR - MFLT_SCB) / 4] & CFSR_NOT_STACKED) == 0;
-	int is_known = undo_exception(registers, msp, psp, exc_return, saved, was_stacked);
+	int is_known = undo_exception(saved, msp, psp, mflt_system_was_stacked(&system));
 	uint32_t reason = reason_of(exception);
+	/* The stack with the frame of the exception. */
+	uint32_t stack = (saved[EXC_RETURN] & EXC_RETURN_PSP) != 0 ? psp : msp;
 
-	if (mflt_crash_reason != 0 && is_known && mflt_probe(registers[PC], 2) == 2 &&
-	    *(const uint16_t *)registers[PC] == UDF) {
+	system.special[MFLT_CONTROL] = control_before(saved[EXC_RETURN]);
+#if MFLT_HAS_STACK_LIMITS
+	system.special[MFLT_MSPLIM] = saved[MSPLIM];
+#endif
+	if (mflt_crash_reason != 0 && is_known && mflt_probe(saved[PC], 2) == 2) {
+		undefined = *(const uint16_t *)saved[PC];
+	}
+	if (undefined == UDF_CRASH || undefined == UDF_CAPTURE) {
 		reason = mflt_crash_reason;
-		block[(MFLT_CFSR - MFLT_SCB) / 4] &= ~CFSR_UNDEFINSTR;
-		block[(MFLT_HFSR - MFLT_SCB) / 4] &= ~HFSR_FORCED;
+		mflt_system_forget_undefined(&system);
 	}
-	mflt_reboot_leave(reason, registers[PC], registers[LR]);
-	/* The stack with the frame of the exception; of the thread too, when a handler crashed. */
-	uint32_t stack = (exc_return & EXC_RETURN_PSP) != 0 ? psp : msp;
-	uint32_t thread_stack = (registers[XPSR] & XPSR_EXCEPTION) != 0 ? psp : 0;
+	/* Of the thread too, when a handler crashed. */
+	uint32_t thread_stack = (saved[XPSR] & XPSR_EXCEPTION) != 0 ? psp : 0;
 
-	if (save(registers, block, &mpu, reason, stack, thread_stack) == MFLT_OK) {
-		mflt_reboot_leave_coredump();
+	if (undefined != UDF_CAPTURE) {
+		mflt_reboot_leave(reason, saved[PC], saved[LR]);
 	}
-	mflt_port_reset();
+	capture_result = (int16_t)save(saved, &system, reason, stack, thread_stack);
+	if (undefined != UDF_CAPTURE) {
+		if (capture_result == MFLT_OK) {
+			mflt_reboot_leave_coredump();
+		}
+		mflt_port_reset();
+	}
+	mflt_system_end(&system);
+	/* Behind the instruction. */
+	((uint32_t *)stack)[6] += 2;
+	is_busy = 0;
+	go_on(saved);
+}
+
+uint32_t mflt_crash_capture_begin(enum mflt_reason reason)
+{
+	uint32_t state;
+
+	/* Another crash meanwhile would be taken for this. */
+	__asm volatile("mrs %0, primask\n\tcpsid i" : "=r"(state) : : "memory");
+	mflt_crash_reason = (uint32_t)reason;
+	goes_on = 1;
+	return state;
+}
+
+int mflt_crash_capture_end(uint32_t state)
+{
+	goes_on = 0;
+	mflt_crash_reason = 0;
+	int result = capture_result;
+
+	__asm volatile("msr primask, %0" : : "r"(state) : "memory");
+	return result;
 }
 
 int mflt_crash_init(enum mflt_reason reason, uint32_t reset_register)

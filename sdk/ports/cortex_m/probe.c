@@ -14,10 +14,9 @@
 /* Distance of reads that find out whether memory is there. */
 #define STEP 32u
 #define BFHFNMIGN (1u << 8)
-#define BUS_STATUS 0x0000ff00u
 
-static volatile uint32_t is_reading;
-static volatile uint32_t has_failed;
+static volatile uint8_t is_reading;
+static volatile uint8_t has_failed;
 
 void mflt_probe_init(void)
 {
@@ -43,7 +42,7 @@ static uint32_t load(uint32_t address)
 
 #if MFLT_HAS_FAULT_STATUS
 	/* Bits are cleared by writing 1. */
-	MFLT_REGISTER(MFLT_CFSR) = BUS_STATUS;
+	MFLT_REGISTER(MFLT_CFSR) = MFLT_CFSR_BUS;
 #endif
 	is_reading = 1;
 	__asm volatile(".syntax unified\n\t"
@@ -54,7 +53,7 @@ static uint32_t load(uint32_t address)
 		       : "cc", "memory");
 	is_reading = 0;
 #if MFLT_HAS_FAULT_STATUS
-	if ((MFLT_REGISTER(MFLT_CFSR) & BUS_STATUS) != 0) {
+	if ((MFLT_REGISTER(MFLT_CFSR) & MFLT_CFSR_BUS) != 0) {
 		has_failed = 1;
 	}
 #endif
@@ -100,21 +99,19 @@ uint32_t mflt_probe(uint32_t address, uint32_t size)
 int mflt_probe_copy(void *to, uintptr_t from, uint32_t size)
 {
 	uint8_t *bytes = to;
+	const uint8_t *end = bytes + size;
+	uint32_t word = 0;
 	int is_whole = 1;
 
-	for (uint32_t i = 0; i < size;) {
-		uint32_t at = (uint32_t)from + i;
-
-		has_failed = 0;
-		uint32_t word = load(at & ~3u) >> (8 * (at & 3u));
-
-		is_whole &= !has_failed;
-		/* To the end of the word, or of what is wanted. */
-		do {
-			bytes[i++] = (uint8_t)word;
-			word >>= 8;
-			at++;
-		} while ((at & 3u) != 0 && i < size);
+	for (uint32_t at = (uint32_t)from; bytes < end; at++) {
+		/* At the beginning, and at each word. */
+		if (bytes == to || (at & 3u) == 0) {
+			has_failed = 0;
+			word = load(at & ~3u) >> (8 * (at & 3u));
+			is_whole &= !has_failed;
+		}
+		*bytes++ = (uint8_t)word;
+		word >>= 8;
 	}
 	return is_whole;
 }

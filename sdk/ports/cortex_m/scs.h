@@ -20,12 +20,16 @@
 #define MFLT_SHCSR 0xe000ed24u
 #define MFLT_CFSR 0xe000ed28u
 #define MFLT_HFSR 0xe000ed2cu
+/* CFSR to AFSR. */
+#define MFLT_STATUS_SIZE 24u
+#define MFLT_CFSR_BUS 0x0000ff00u
 #define MFLT_CPACR 0xe000ed88u
 #define MFLT_MPU_TYPE 0xe000ed90u
 #define MFLT_MPU_CTRL 0xe000ed94u
 #define MFLT_MPU_RNR 0xe000ed98u
 #define MFLT_MPU_RBAR 0xe000ed9cu
 #define MFLT_MPU_RASR 0xe000eda0u
+#define MFLT_MPU_MAIR0 0xe000edc0u
 #define MFLT_SFSR 0xe000ede4u
 #define MFLT_DEMCR 0xe000edfcu
 #define MFLT_FPCCR 0xe000ef34u

@@ -6,6 +6,8 @@
 //! | blocks | 12 + n | kind, three zero bytes, address, n; then n bytes |
 //! | footer | 16 | version 2 only: magic `DUMP`, flags (bit 0: cut short), two zero words |
 //!
+//! Kind 0x80 holds further registers; its address is the number of the first one.
+//!
 //! The registers are those of the code that crashed; the device's handler has undone the
 //! exception. Of other machines than Cortex-M nothing is read.
 
@@ -46,6 +48,8 @@ mod block {
     pub(super) const SOFTWARE_VERSION: u8 = 10;
     pub(super) const SOFTWARE_TYPE: u8 = 11;
     pub(super) const BUILD_ID: u8 = 12;
+    /// Of this project's own SDK: registers that the register block has no room for.
+    pub(super) const FURTHER_REGISTERS: u8 = 0x80;
 }
 
 /// Machine numbers: `e_machine` of ELF in the low half, a variant in the high half.
@@ -71,3 +75,13 @@ const REGISTERS: [&str; 21] = [
 ];
 /// How many of [`REGISTERS`] a device writes.
 const DEVICE_REGISTERS: usize = 19;
+
+/// Registers by the numbers of [`block::FURTHER_REGISTERS`], whose address is the first one's: where
+/// a row of consecutive registers begins. `sdk/SPEC.md`, "Coredump".
+const FURTHER_REGISTERS: [(u32, &str); 3] = [
+    (0x00, "primask control basepri faultmask msplim psplim"),
+    (0x10, "msp_ns psp_ns msplim_ns psplim_ns primask_ns basepri_ns faultmask_ns control_ns"),
+    (0x60, "fpscr"),
+];
+/// Number of the first single-precision register; 31 follow.
+const FURTHER_SINGLES: u32 = 0x40;

@@ -2,7 +2,8 @@
 
 use super::{
     BLOCK_HEADER_SIZE, CORTEX_M, DEVICE_REGISTERS, FLAG_CUT_SHORT, FOOTER_MAGIC, FOOTER_SIZE,
-    HEADER_SIZE, MACHINES, MAGIC, REGISTERS, TIME_ADDRESS, block,
+    FURTHER_REGISTERS, FURTHER_SINGLES, HEADER_SIZE, MACHINES, MAGIC, REGISTERS, TIME_ADDRESS,
+    block,
 };
 use crate::base::{Address, Memory, Reader, Truncated};
 use crate::format::coverage::Coverage;
@@ -59,6 +60,7 @@ struct Blocks<'a> {
     snapshot: Snapshot,
     coverage: Coverage<'a>,
     gaps: Vec<Gap>,
+    further: RegisterSet,
     /// Register blocks, one per CPU.
     registers: Vec<&'a [u8]>,
     machine: Option<u32>,
@@ -121,6 +123,7 @@ impl<'a> Blocks<'a> {
             block::REASON => self.reason(payload)?,
             block::MACHINE => self.machine = Some(Reader::new(payload).u32()?),
             block::MPU => self.mpu(payload)?,
+            block::FURTHER_REGISTERS => self.further_registers(address.0, payload),
             block::PADDING => {}
             _ => self.unknown = self.unknown.saturating_add(1),
         }
@@ -144,6 +147,17 @@ impl<'a> Blocks<'a> {
         self.snapshot.reason = Some(format!("{name} (0x{code:04x})"));
         self.snapshot.reason_code = Some(ReasonCode::Reboot(code));
         Ok(())
+    }
+
+    /// Numbers that stand for no register here are passed over.
+    fn further_registers(&mut self, first: u32, payload: &[u8]) {
+        let mut reader = Reader::new(payload);
+        for number in first..=u32::MAX {
+            let Ok(value) = reader.u32() else { return };
+            if let Some(register) = further_register(number) {
+                self.further.set(register, value);
+            }
+        }
     }
 
     /// MPU_TYPE and MPU_CTRL are memory; the regions' registers share one address.
@@ -174,6 +188,9 @@ impl<'a> Blocks<'a> {
                 let size = first.len();
                 let text = format!("a register block of {size} bytes is not that of a Cortex-M");
                 self.snapshot.remarks.push(text);
+            }
+            for (register, value) in self.further.iter() {
+                self.snapshot.registers.set(register, value);
             }
         }
         let more = registers.count();
@@ -223,6 +240,17 @@ fn register_set(block: &[u8]) -> RegisterSet {
         }
     }
     registers
+}
+
+fn further_register(number: u32) -> Option<Register> {
+    let single = number.checked_sub(FURTHER_SINGLES).filter(|single| *single < 32);
+    if let Some(single) = single {
+        return Register::single(u8::try_from(single).ok()?);
+    }
+    FURTHER_REGISTERS.iter().find_map(|(first, names)| {
+        let at = usize::try_from(number.checked_sub(*first)?).ok()?;
+        Register::from_name(names.split(' ').nth(at)?)
+    })
 }
 
 /// The text of a block: UTF-8, without the NUL that some writers add.

@@ -173,6 +173,46 @@ fn every_prefix_yields_what_it_holds() {
 }
 
 #[test]
+fn further_registers_follow_their_first_number() {
+    let core = [0; 76];
+    let blocks: [(u8, u32, &[u8]); 5] = [
+        (0, 0, &core),
+        (0x80, 0, &words(&[1, 2, 0x40, 0, 0x2000_0100, 0x2000_0200])),
+        (0x80, 0x10, &words(&[0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18])),
+        (0x80, 0x40, &words(&(100..133).collect::<Vec<u32>>())),
+        // Numbers without a register, and half a word at the end of numbers.
+        (0x80, 0xffff_fffe, &words(&[1, 2, 3, 4])[..14]),
+    ];
+    let snapshot = open(&file(2, &blocks, 0)).unwrap();
+    assert_eq!(snapshot.remarks, Vec::<String>::new());
+    let value = |name: &str| snapshot.registers.get(Register::from_name(name).unwrap());
+    for (name, expected) in [
+        ("primask", 1),
+        ("control", 2),
+        ("basepri", 0x40),
+        ("faultmask", 0),
+        ("msplim", 0x2000_0100),
+        ("psplim", 0x2000_0200),
+        ("msp_ns", 0x11),
+        ("psp_ns", 0x12),
+        ("msplim_ns", 0x13),
+        ("psplim_ns", 0x14),
+        ("primask_ns", 0x15),
+        ("basepri_ns", 0x16),
+        ("faultmask_ns", 0x17),
+        ("control_ns", 0x18),
+        ("s0", 100),
+        ("s31", 131),
+        ("fpscr", 132),
+    ] {
+        assert_eq!(value(name), Some(expected), "{name}");
+    }
+    assert_eq!(value("vpr"), None);
+    // Without the registers of the crash they are of no use.
+    assert!(open(&file(2, &blocks[1..], 0)).is_err());
+}
+
+#[test]
 fn damaged_files_never_panic() {
     for whole in [bytes(DEVICE), bytes(SCRIPT)] {
         for bit in 0..whole.len() * 8 {

@@ -1,0 +1,101 @@
+//! The fault handler in QEMU: how much stack it takes, which registers it keeps, and that it can go on.
+
+use super::qemu::{BOARDS, build, decoded};
+use crate::compare::array;
+use crate::support::elf::symbol;
+use crate::support::folder::Folder;
+use crate::support::qemu::Qemu;
+use crate::support::rsp::Stub;
+use std::net::TcpStream;
+
+const STORAGE: &str = "-DMFLT_COREDUMP_RAM_SIZE=16384";
+
+/// Bytes of the handler's stack of `size` that were used when the demo has crashed.
+fn stack_used(board: &str, size: usize, options: &[&str]) -> usize {
+    let folder = Folder::new();
+    let size_option = format!("-DMFLT_FAULT_STACK_SIZE={size}");
+    let elf = build(&folder, board, &[&[STORAGE, &size_option], options].concat());
+    let address = |name: &str| symbol(elf.to_str().unwrap(), name).unwrap();
+    let (qemu, mut serial) = Qemu::with_serial(board, &elf);
+    let connect = || Stub::new(TcpStream::connect(qemu.server()).unwrap()).unwrap();
+    // The first connection stops the board, which QEMU tells without being asked.
+    connect().ask("?").unwrap();
+    let mut stub = connect();
+    serial.send("crash bus");
+    stub.run_to(&[address("mflt_port_reset")], 1).unwrap();
+    // Before it is a stack it holds the message that is being sent: none here.
+    let stack = stub.ask(&format!("m{:x},{size:x}", address("mflt_chunk_memory"))).unwrap();
+    assert_eq!(stack.len(), 2 * size);
+    size - stack.bytes().take_while(|digit| *digit == b'0').count() / 2
+}
+
+#[test]
+fn handler_needs_no_more_than_its_stack() {
+    // The defaults of mflt/config.h.
+    for (level, default) in [("-Os", 368), ("-Og", 464), ("-O0", 560)] {
+        for board in BOARDS {
+            let more = if board == "mps2-an505" { 32 } else { 0 };
+            // A region where nothing is: a second fault while the handler reads.
+            let used = stack_used(board, 768, &["-DBAD_REGIONS=1", level]);
+            assert!((300..=default + more).contains(&used), "{board} {level}: {used}");
+        }
+    }
+}
+
+#[test]
+fn registers_beside_the_core_are_kept() {
+    let folder = Folder::new();
+    let elf = build(&folder, "mps2-an386", &[STORAGE]);
+    let (_qemu, mut serial) = Qemu::with_serial("mps2-an386", &elf);
+    serial.command("crash float", "> ");
+    let report = decoded(&serial.command("export", "> "), &elf, &folder)[0]["report"].clone();
+    assert_eq!(report["title"], "Bus Fault at board_crash_with_float");
+    let registers = &report["threads"][0]["registers"];
+    for number in 0..32_u8 {
+        let bits = (f32::from(number) + 0.5).to_bits();
+        assert_eq!(registers[format!("s{number}")], format!("0x{bits:08x}"), "{registers}");
+    }
+    assert_eq!(registers["fpscr"], "0xa0000000");
+    // A thread on the main stack that has used the FPU.
+    assert_eq!(registers["control"], "0x00000004");
+    assert_eq!(registers["primask"], "0x00000000");
+
+    // Secure code: its own limit of the stack, and the registers of the other state.
+    let elf = build(&folder, "mps2-an505", &[STORAGE, "-mcmse"]);
+    let (_qemu, mut serial) = Qemu::with_serial("mps2-an505", &elf);
+    serial.command("crash hard", "> ");
+    let report = decoded(&serial.command("export", "> "), &elf, &folder)[0]["report"].clone();
+    let registers = &report["threads"][0]["registers"];
+    let limit = symbol(elf.to_str().unwrap(), "__StackLimit").unwrap();
+    assert_eq!(registers["msplim"], format!("0x{limit:08x}"));
+    assert_eq!(registers["primask"], "0x00000001");
+    for name in ["msp_ns", "psp_ns", "msplim_ns", "psplim_ns", "control_ns"] {
+        assert_eq!(registers[name], "0x00000000", "{name}: {registers}");
+    }
+}
+
+#[test]
+fn capture_goes_on_and_a_crash_still_comes_through() {
+    for board in BOARDS {
+        let folder = Folder::new();
+        let elf = build(&folder, board, &[STORAGE]);
+        let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
+        serial.command("measure", "> ");
+        let said = serial.command("capture", "> ");
+        assert!(said.contains("capture gave 0"), "{board}: {said}");
+        // There is room for one.
+        assert!(serial.command("capture", "> ").contains("capture gave -5"), "{board}");
+        let report = decoded(&serial.command("export", "> "), &elf, &folder)[0]["report"].clone();
+        assert_eq!(report["threads"][0]["frames"][0]["function"], "capture", "{board}");
+        assert_eq!(report["fault"]["registers"]["CFSR"], "0x00000000", "{board}");
+        let logs = array(&report["logs"]);
+        assert_eq!(logs.last().unwrap()["text"], "capture while all is well");
+        assert!(serial.command("delivered", "> ").contains("there is more"));
+        // It goes on as before: ticks, faults, the guard of the stack.
+        let boot = serial.command("crash stack", "> ");
+        assert!(boot.contains(" bytes, crash 1\n"), "{board}: {boot}");
+        let report = decoded(&serial.command("export", "> "), &elf, &folder)[0]["report"].clone();
+        let title = report["title"].as_str().unwrap();
+        assert!(title.ends_with("at descend [Stack Overflow]"), "{board}: {title}");
+    }
+}
