@@ -19,6 +19,7 @@ mod objects;
 mod placed;
 mod room;
 mod sdk_log;
+mod stopped;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -36,15 +37,14 @@ use crate::report::{
     Confidence, Device, Fault, FaultBit, Hex32, MatchKind, MemoryRange, Notes, Report, SCHEMA,
     Severity, SymbolMatch,
 };
-use crate::rtos::{self, FatalReason, Kernel, KernelState};
-use crate::snapshot::{
-    MemoryImage, Moment, ReasonCode, Register, RegisterSet, Snapshot, ThreadRegisters,
-};
+use crate::rtos::{self, Kernel, KernelState};
+use crate::snapshot::{MemoryImage, Register, Snapshot, ThreadRegisters};
 use crate::symbols::{SymbolFile, Symbols};
 use cause::Scene;
 use matching::Match;
 use std::sync::OnceLock;
-use unwind::{Context, Environment, PENDSV, SVCALL, Start};
+use stopped::{Stopped, fault_handler};
+use unwind::{Context, Environment};
 
 /// Most frames of one context that are unwound, shown or not: what caused a crash may stand deep.
 const LONGEST_BACKTRACE: usize = 512;
@@ -100,16 +100,13 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
     core.remark_on_kernel(&mut notes);
 
     let environment = core.environment();
-    let start = core.start();
-    let contexts = unwind::contexts(&start, &environment, &mut notes);
-    let crashed = core.crash_context(&contexts, &environment);
+    let Stopped { contexts, crashed, reason, after_svc } = core.stopped(&mut notes);
     let heaps = heaps::read(core);
     let logs = logs::read(core, &mut notes);
     let bare = core.bare_metal(&contexts);
     if bare.is_some() {
         notes.add(Severity::Info, "no_rtos", "no RTOS: one stack");
     }
-    let reason = core.fatal_reason(&contexts, &environment);
     let code = reason
         .and_then(|(_, code)| Some((core.kernel?.fatal_name(code?, core.kernel_file?)?, code?)));
     let scene = Scene {
@@ -121,7 +118,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
         reason: reason.map(|(reason, _)| reason),
         code,
         told: snapshot.reason_code,
-        after_svc: start.after_svc,
+        after_svc,
         heaps: &heaps,
         logs: &logs,
     };
@@ -170,9 +167,7 @@ fn explain(core: &Core<'_, '_>, options: &Options) -> (Report, Notes) {
 pub fn thread_contexts(snapshot: &Snapshot, files: &[SymbolFile<'_>]) -> Vec<ThreadRegisters> {
     let placed = placed::with_kernel(snapshot, files);
     let core = Core::new(placed.as_ref().unwrap_or(snapshot), files);
-    let environment = core.environment();
-    let contexts = unwind::contexts(&core.start(), &environment, &mut Notes::default());
-    let crashed = core.crash_context(&contexts, &environment);
+    let Stopped { contexts, crashed, .. } = core.stopped(&mut Notes::default());
     threads::for_core_file(&contexts, crashed, core.state())
 }
 
@@ -229,75 +224,6 @@ impl<'a, 'd> Core<'a, 'd> {
         }
     }
 
-    /// The registers of the CPU; of the first thread where only threads are known.
-    fn start(&self) -> Start {
-        let first = self.snapshot.threads.first().map(|thread| &thread.registers);
-        let mut registers = match first {
-            Some(first) if self.snapshot.registers.is_empty() => first.clone(),
-            _ => self.snapshot.registers.clone(),
-        };
-        if self.snapshot.moment == Moment::Crash
-            && registers.sp().is_none()
-            && let Some(stack) = self.environment().thread_stack
-        {
-            let sp = placed::stack_pointer(&registers, stack, &self.memory);
-            registers.set(Register::SP, sp);
-        }
-        let after_svc = self.snapshot.moment == Moment::Crash && self.is_after_svc(&registers);
-        Start { registers, moment: self.snapshot.moment, after_svc }
-    }
-
-    /// Whether the fatal error was raised by the SVC before PC.
-    fn is_after_svc(&self, registers: &RegisterSet) -> bool {
-        let raised = self.system.active_exception() == Some(SVCALL)
-            || self.told().is_some_and(|(reason, _)| reason.is_raised());
-        let before = registers.pc().and_then(|pc| Address(pc).checked_sub(2));
-        let is_svc = |at: Address| self.memory.read_u16(at).is_ok_and(|code| code >> 8 == 0xdf);
-        raised && before.is_some_and(is_svc)
-    }
-
-    /// What the kernel's error code in the dump means.
-    fn told(&self) -> Option<(FatalReason, Option<u32>)> {
-        match self.snapshot.reason_code {
-            Some(ReasonCode::Kernel(code)) => {
-                Some((self.kernel?.fatal_reason(code, self.kernel_file?), Some(code)))
-            }
-            _ => None,
-        }
-    }
-
-    fn fatal_reason(
-        &self,
-        contexts: &[Context],
-        environment: &Environment<'_, '_>,
-    ) -> Option<(FatalReason, Option<u32>)> {
-        let kernel = || self.kernel.zip(self.kernel_file);
-        self.told().or_else(|| cause::fatal_reason(kernel()?, contexts, environment))
-    }
-
-    /// The context in which the crash happened: what the innermost fault handler interrupted.
-    /// Without a fault, where the firmware's own fatal path was entered. `None` when nothing
-    /// crashed, and when what the fault handler interrupted is lost.
-    fn crash_context(
-        &self,
-        contexts: &[Context],
-        environment: &Environment<'_, '_>,
-    ) -> Option<usize> {
-        if self.snapshot.moment == Moment::Crash {
-            return (!contexts.is_empty()).then_some(0);
-        }
-        if let Some(handler) = fault_handler(contexts) {
-            return handler.checked_add(1).filter(|index| *index < contexts.len());
-        }
-        let fatal = contexts.iter().position(|context| cause::is_fatal(context, environment))?;
-        // SVCall carries the panic of the code below it, and PendSV finds what the thread that it
-        // switches out has done.
-        let exception = contexts.get(fatal).map(|context| context.exception);
-        let about_thread = matches!(exception, Some(SVCALL | PENDSV));
-        let outer = fatal.saturating_add(1);
-        Some(if about_thread && outer < contexts.len() { outer } else { fatal })
-    }
-
     fn has_security_extension(&self) -> bool {
         let word = |at| self.snapshot.memory.read_u32(at).ok();
         has_security_extension(word) || self.symbols.has_secure()
@@ -315,6 +241,7 @@ impl<'a, 'd> Core<'a, 'd> {
             kernel: self.kernel,
             thread_stack: current.and_then(|thread| thread.stack),
             saved: current.map(|thread| &thread.registers).filter(|saved| !saved.is_empty()),
+            overran: false,
             max_frames: LONGEST_BACKTRACE,
         }
     }
@@ -369,11 +296,6 @@ fn ranked<'a, 'd>(
         (doubt, !runs)
     });
     Symbols::new(matches.into_iter().map(|(file, _)| *file))
-}
-
-/// The innermost context that handles a fault.
-fn fault_handler(contexts: &[Context]) -> Option<usize> {
-    contexts.iter().position(|context| exception::is_fault(context.exception))
 }
 
 fn explain_fault(

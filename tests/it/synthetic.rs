@@ -216,6 +216,36 @@ fn recursion_that_went_on_below_the_stack_is_the_cause_of_a_crash_elsewhere() {
 }
 
 #[test]
+fn stale_frame_within_an_overflowed_stack_is_not_that_of_the_fault() {
+    let case = "mps2-an386-Og-stackoverflow-noframe";
+    let before = report(case, &[]);
+    let overflowed = before.threads.iter().find(|thread| thread.current).unwrap();
+    let start = overflowed.stack.as_ref().unwrap().start.0;
+    // A frame of an earlier exception, in an inlined function; the kernel has cleared the status,
+    // and keeps its code in r0.
+    let mut innermost = before.threads.iter().filter_map(|thread| thread.frames.first());
+    let stale = innermost.find(|frame| frame.inlined).unwrap();
+    let stopped = |code: u32| {
+        let frame = vec![0, 0, 0, 0, 0, 0, stale.pc.0, 0x0100_0000];
+        let words = vec![(CFSR.address, vec![0]), (Address(start + 64), frame)];
+        report_with(case, words, &[(Register::core(0).unwrap(), code)])
+    };
+    let innermost = |report: &Report| {
+        let thread = report.threads.iter().find(|thread| thread.current).unwrap();
+        thread.frames[0].function.clone()
+    };
+    let checked = stopped(2);
+    let evidence = &checked.cause.evidence;
+    let code = "the kernel's fatal error is K_ERR_STACK_CHK_FAIL (2)";
+    assert!(evidence.contains(&code.to_string()), "{evidence:?}");
+    assert_eq!(innermost(&checked).as_deref(), Some("compute_fft"));
+    assert_eq!(checked.title, before.title);
+    // Another code says nothing about the stack: the frame may be the right one.
+    let other = stopped(0);
+    assert_eq!(innermost(&other), stale.function);
+}
+
+#[test]
 fn merely_halted_target_has_no_block_of_zeros_and_tells_each_wait_once() {
     let report = report("mps2-an386-Og-hang", &[(ICSR, 0)]);
     let text = render_text(&report, Style { width: 200, ..Style::default() });

@@ -14,7 +14,7 @@ pub use code::CodeLine;
 pub use owners::{Owner, OwnerKind, OwnerMap};
 pub use values::{Chain, Children, GlobalName, Item, Number, Part};
 
-use super::unwind::{self, Context};
+use super::unwind::Context;
 use super::{Core, Options, placed};
 use crate::base::{Address, Memory};
 use crate::report::{Notes, Report};
@@ -104,9 +104,7 @@ impl<'a, 'd> Inspector<'a, 'd> {
     }
 
     fn contexts(&self) -> &[Context] {
-        self.contexts.get_or_init(|| {
-            unwind::contexts(&self.core.start(), &self.core.environment(), &mut Notes::default())
-        })
+        self.contexts.get_or_init(|| self.core.stopped(&mut Notes::default()).contexts)
     }
 
     fn file(&self, number: usize) -> Option<&'a SymbolFile<'d>> {

@@ -6,7 +6,7 @@
 
 use super::step::HandlerEntry;
 use super::{Context, Environment};
-use crate::arch::cortex_m::exception::{ExcReturn, ExceptionFrame};
+use crate::arch::cortex_m::exception::{ExcReturn, ExceptionFrame, is_fault};
 use crate::arch::cortex_m::fault::is_set;
 use crate::arch::cortex_m::security::World;
 use crate::arch::cortex_m::system::CFSR;
@@ -242,8 +242,13 @@ fn recover(
         in_ram(at) && entry_sp.is_none_or(|sp| at >= sp || sp.0.saturating_sub(at.0) > 4096)
     };
     let is_near = |at: &Address| near.is_some_and(|near| near.contains(*at));
-    let fits =
-        |at: &Address| is_frame(*at, exc_return, environment) && !is_thread_start(*at, environment);
+    let is_inside = |at: &Address| stack.is_some_and(|stack| stack.contains(*at));
+    let overran = environment.overran && is_fault(context.exception);
+    let fits = |at: &Address| {
+        is_frame(*at, exc_return, environment)
+            && !is_thread_start(*at, environment)
+            && !(overran && is_inside(at))
+    };
     let pointers: Vec<Address> = pointers.into_iter().map(Address).collect();
     // One huge frame may have left the stack far behind: any frame the handler points at will do.
     // A stack limit does not let it: what lies elsewhere then is left from earlier. And what an
@@ -254,7 +259,6 @@ fn recover(
         far.find(|at| elsewhere(**at) && fits(at))
     };
     // Below a stack may be that of another thread, with its own frame.
-    let is_inside = |at: &Address| stack.is_some_and(|stack| stack.contains(*at));
     let mut close = pointers.iter().filter(|at| is_near(at) && fits(at));
     let pointed = close.clone().find(|at| is_inside(at)).or_else(|| close.next());
     if let Some(at) = pointed.or_else(far) {

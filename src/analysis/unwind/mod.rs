@@ -49,6 +49,9 @@ pub struct Environment<'a, 'd> {
     pub thread_stack: Option<AddressRange>,
     /// Registers that the kernel saved last for that thread: right while it switches threads.
     pub saved: Option<&'a RegisterSet>,
+    /// The kernel found at the fault that the stack of that thread had overflowed: what hardware
+    /// pushed, if anything, lies below it.
+    pub overran: bool,
     /// Most frames of one context.
     pub max_frames: usize,
 }
@@ -72,6 +75,7 @@ impl<'a, 'd> Environment<'a, 'd> {
             kernel: None,
             thread_stack: None,
             saved: None,
+            overran: false,
             max_frames,
         }
     }
