@@ -356,13 +356,15 @@ fn add_frame(
         return;
     }
     let context = variables::FrameState::new(scene.environment, callers);
-    for source in sources {
+    for (depth, source) in sources.into_iter().enumerate() {
         let mut frame = Frame {
             function: source.readable().map(Into::into),
             offset: source.low_pc.map(|low| pc.0.wrapping_sub(low.0)),
             inlined: source.inlined,
             line: source.location.as_ref().and_then(|location| location.line),
             file: source.location.as_ref().map(|location| location.file.clone()),
+            // The doubt is about the place: it is told once.
+            remark: raw.remark.clone().filter(|_| depth == 0),
             ..raw.clone()
         };
         room.take_frame(&frame);

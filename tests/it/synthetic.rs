@@ -243,6 +243,9 @@ fn stale_frame_within_an_overflowed_stack_is_not_that_of_the_fault() {
     // Another code says nothing about the stack: the frame may be the right one.
     let other = stopped(0);
     assert_eq!(innermost(&other), stale.function);
+    // The doubt about its place is told once, not for the functions that it was inlined into too.
+    let text = render_text(&other, Style { width: 400, ..Style::default() });
+    assert_eq!(text.matches("PSP is not in the dump").count(), 1, "{text}");
 }
 
 #[test]
