@@ -27,7 +27,8 @@ pub struct Title {
 }
 
 /// `Mem Fault at compute_fft [Stack Overflow in accel-workq]`, `Hard Fault at 0x0badcafe`,
-/// `Debugger Halted at arch_cpu_idle`. A crash in a handler is qualified by that handler.
+/// `Debugger Halted at arch_cpu_idle`. A crash in a handler is qualified by that handler. What the kind
+/// says is not said again: `Stack Overflow at compute_fft [in accel-workq]`.
 pub fn title(report: &Report, naming: &Naming) -> Title {
     let kind = kind(report);
     let find = |wanted: fn(&Thread) -> bool| report.threads.iter().find(|thread| wanted(thread));
@@ -57,6 +58,11 @@ pub fn title(report: &Report, naming: &Naming) -> Title {
         (Some(function), _) => (Some(function.clone()), None),
         (None, Some(thread)) if overflowed => trusted_place(thread, passes),
         (None, thread) => (thread.and_then(|thread| place(thread, passes)), None),
+    };
+    let repeats = qualifier.is_some_and(|qualifier| qualifier.ends_with(kind));
+    let (kind, qualifier) = match qualifier {
+        Some(qualifier) if repeats => (qualifier, None),
+        _ => (kind, qualifier.map(|text| text.strip_prefix(kind).map_or(text, str::trim_start))),
     };
     let mut text = match place {
         Some(place) => format!("{kind} at {place}"),
@@ -164,14 +170,19 @@ mod tests {
     fn stack_overflow_is_at_the_first_function_outside_the_kernel() {
         let kernel = [("vTaskDelay", "Source/tasks.c"), ("read_sensor", "app/sensor.c")];
         let found = titled(Category::StackOverflow, "Stack Overflow in sensor", &kernel);
-        assert_eq!(found, "Stack Overflow at read_sensor [Stack Overflow in sensor]");
+        assert_eq!(found, "Stack Overflow at read_sensor [in sensor]");
         let threadx = [("_tx_thread_sleep", "tx_thread_sleep.c"), ("blink", "main.c")];
         let found = titled(Category::StackOverflow, "Stack Overflow in blink", &threadx);
-        assert_eq!(found, "Stack Overflow at blink [Stack Overflow in blink]");
+        assert_eq!(found, "Stack Overflow at blink [in blink]");
         // The user's own task may be called as the kernel's functions are.
         let own = [("vTaskDelay", "tasks.c"), ("vTaskBlink", "app/blink.c")];
         let found = titled(Category::StackOverflow, "x", &own);
         assert_eq!(found, "Stack Overflow at vTaskBlink [x]");
+        // What handlers share, and a stack that is no thread's.
+        let found = titled(Category::StackOverflow, "Interrupt Stack Overflow", &own[1..]);
+        assert_eq!(found, "Interrupt Stack Overflow at vTaskBlink");
+        let found = titled(Category::StackOverflow, "Stack Overflow", &own[1..]);
+        assert_eq!(found, "Stack Overflow at vTaskBlink");
         let found = titled(Category::Panic, "x", &kernel);
         assert_eq!(found, "Panic at vTaskDelay [x]");
     }
@@ -253,7 +264,7 @@ mod tests {
             thread: Some(Address(0x2000_0100)),
             function: None,
         };
-        let expected = "Stack Overflow at fft [Stack Overflow in dsp]";
+        let expected = "Stack Overflow at fft [in dsp]";
         assert_eq!(title(&report, &naming).text, expected);
         let naming = Naming { function: Some("recurse".into()), ..naming };
         assert!(title(&report, &naming).text.starts_with("Stack Overflow at recurse ["));
