@@ -25,8 +25,8 @@ const MAX_COREDUMPS: usize = 64;
 ///
 /// Reads chunks as `MC:` lines in a console log with anything around them, as lines of hex or
 /// base64, or binary, one or several behind each other; which it is, is told by the content. Names
-/// and formats come from the ELF. Of a coredump the cause and the crashed thread are shown;
-/// `mflt analyze` on the same file shows all of it.
+/// and formats come from the ELF. Of a coredump the cause, the end of the log and the crashed
+/// thread are shown; `mflt analyze` on the same file shows all of it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt decode console.log --elf zephyr.elf\n  \
     mflt decode chunks.bin --extract out\n  \

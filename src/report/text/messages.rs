@@ -10,8 +10,8 @@ use super::{notes_on, report_on, short_report_on};
 /// Bytes of a recording that are shown.
 const SHOWN_BYTES: usize = 16;
 
-/// Renders `message`. Of a coredump the cause and the crashed thread are shown, with `style.full`
-/// the whole report.
+/// Renders `message`. Of a coredump the cause, the end of the log and the crashed thread are shown, with
+/// `style.full` the whole report.
 pub fn render_message(message: &Message, style: Style) -> String {
     let mut page = Page::new(style);
     page.line(Ink::Heading, &heading(message));
@@ -234,8 +234,10 @@ fn date(days: u64) -> Option<(u64, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::super::super::message::{LogLine, Metric};
-    use super::super::super::{Device, Hex32, Note, Severity};
+    use super::super::super::{Device, Hex32, Note, Report, Severity};
     use super::*;
+    use crate::analysis::{Options, analyze};
+    use crate::snapshot::Snapshot;
 
     fn message(content: Content) -> Message {
         let device = Device {
@@ -263,6 +265,19 @@ mod tests {
         assert_eq!(utc(253_402_300_799), "9999-12-31 23:59:59 UTC");
         assert_eq!(utc(253_402_300_800), "253402300800 s after 1970");
         assert_eq!(utc(u64::MAX), format!("{} s after 1970", u64::MAX));
+    }
+
+    #[test]
+    fn short_view_of_a_coredump_ends_its_log() {
+        let line = |number: u32| crate::report::LogLine {
+            text: format!("round {number}"),
+            ..crate::report::LogLine::default()
+        };
+        let empty = analyze(&Snapshot::default(), &[], &Options::default());
+        let report = Box::new(Report { logs: (1..=30).map(line).collect(), ..empty });
+        let coredump = Coredump { size: 1, file: None, report: Some(report) };
+        let text = render_message(&message(Content::Coredump(coredump)), Style::default());
+        assert!(text.contains("round 30") && !text.contains("round 3\n"), "{text}");
     }
 
     #[test]

@@ -55,13 +55,15 @@ fn report_on(page: &mut Page, report: &Report) {
     notes_on(page, &report.notes);
 }
 
-/// Why it crashed and where: the cause, and the frames of the crashed thread without their locals.
+/// Why it crashed and where: the cause, the end of the log, and the frames of the crashed thread
+/// without their locals.
 fn short_report_on(page: &mut Page, report: &Report) {
     page.line(Ink::Title, &report.title);
     page.blank();
     cause(page, report);
     identity(page, report);
     page.blank();
+    logs::overview(page, report);
     threads::crashed(page, report);
     let shown = report.notes.get(..SHORT_NOTES).unwrap_or(&report.notes);
     notes_on(page, shown);
