@@ -14,8 +14,12 @@ pub(super) fn read(core: &Core<'_, '_>, notes: &mut Notes) -> Vec<rtos::LogLine>
             notes.add(Severity::Info, remark.code, remark.text);
         }
     }
-    let files = core.symbols.files().iter();
-    let mut lines = files.fold(lines, |lines, file| rtos::with_terminal(lines, &core.memory, file));
+    for file in core.symbols.files() {
+        lines = rtos::with_terminal(lines, &core.memory, file);
+        if let Some(remark) = rtos::terminal_lost(&core.memory, file) {
+            notes.add(Severity::Info, remark.code, remark.text);
+        }
+    }
     lines.extend(sdk_log::read(core, notes));
     lines
 }

@@ -265,6 +265,11 @@ pub fn with_terminal(
     console::merge(log, console::rtt(memory, symbols))
 }
 
+/// That lines of that terminal may be missing.
+pub fn terminal_lost(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Option<Remark> {
+    console::rtt_lost(memory, symbols)
+}
+
 /// Why a kernel says it gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FatalReason {

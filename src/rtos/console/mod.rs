@@ -3,7 +3,7 @@
 
 mod rtt;
 
-pub(super) use rtt::read as rtt;
+pub(super) use rtt::{lost as rtt_lost, read as rtt};
 
 use super::LogLine;
 use super::log::LEVELS;
