@@ -10,7 +10,7 @@ use mflt::format::{self, coredump, elf_core, probe_rs, raw, zephyr};
 use mflt::gdb::{self, ServedDump};
 use mflt::report::{Report, Style, render_text};
 use mflt::snapshot::{MemoryImage, RegisterSet, Snapshot};
-use mflt::symbols::{CodeAddress, ElfImage, SymbolFile, Symbols, VariableMap};
+use mflt::symbols::{CodeAddress, ElfImage, SymbolFile, Symbols};
 use mflt::target::rsp::GdbClient;
 use mflt::target::{CapturePlan, Leave, Target, capture};
 use mflt::wire::{
@@ -48,9 +48,9 @@ pub fn elf(bytes: &[u8]) {
         file.line_at(CodeAddress::Instruction(symbol.address));
         file.frames_at(CodeAddress::Return(symbol.address));
     }
-    for (range, global) in VariableMap::new(&file).iter().take(64) {
-        file.object_name(range.start());
-        file.slots(global.ty, true);
+    for variable in file.variables_by_address().iter().take(64) {
+        file.object_name(variable.address);
+        file.slots(variable.ty, true);
     }
     analyze(&Snapshot::default(), &file);
 }

@@ -6,7 +6,7 @@ use super::Side;
 use crate::base::{Address, AddressRange, hex};
 use crate::report::{MemoryChange, MemoryRange, OwnerChange, Report};
 use crate::snapshot::MemoryImage;
-use crate::symbols::{Symbols, VariableMap};
+use crate::symbols::{Object, Symbols};
 
 /// Owners that are told apart.
 const MOST_OWNERS: usize = 4096;
@@ -152,7 +152,6 @@ struct Owner {
 /// sections.
 struct Owners<'a, 'd> {
     symbols: &'a Symbols<'a, 'd>,
-    maps: Vec<VariableMap<'a, 'd>>,
     named: Vec<(AddressRange, String)>,
     /// Addresses at which another owner may begin, sorted.
     bounds: Vec<u64>,
@@ -179,10 +178,9 @@ impl<'a, 'd> Owners<'a, 'd> {
             }
         }
         named.sort();
-        let maps: Vec<VariableMap<'_, '_>> =
-            symbols.files().iter().map(|file| VariableMap::new(file)).collect();
         let mut bounds: Vec<u64> = Vec::new();
-        let variables = maps.iter().flat_map(VariableMap::iter).map(|(range, _)| range);
+        let variables = symbols.files().iter().flat_map(|file| file.variables_by_address());
+        let variables = variables.filter_map(Object::range);
         for range in named.iter().map(|(range, _)| *range).chain(variables) {
             bounds.extend([u64::from(range.start().0), range.end()]);
         }
@@ -193,7 +191,7 @@ impl<'a, 'd> Owners<'a, 'd> {
         }
         bounds.sort_unstable();
         bounds.dedup();
-        Owners { symbols, maps, named, bounds }
+        Owners { symbols, named, bounds }
     }
 
     fn of(&self, at: Address) -> Owner {
@@ -206,15 +204,15 @@ impl<'a, 'd> Owners<'a, 'd> {
                 valid: *range,
             };
         }
-        if let Some(found) = self.maps.iter().find_map(|map| map.at(at)) {
-            let name = found.variable.full_name();
-            return Owner {
-                part: Some(found.path).filter(|path| *path != name),
-                name,
-                start: found.range.start(),
-                size: Some(found.range.size()),
-                valid: self.up_to_named(at, found.range.end()),
-            };
+        let variable = self.symbols.files().iter().find_map(|file| {
+            let mut path = file.objects_at(at).into_iter();
+            let whole = path.next()?;
+            let part = path.last().map(|part| part.name).filter(|part| *part != whole.name);
+            Some((whole.range()?, whole.name, part))
+        });
+        if let Some((range, name, part)) = variable {
+            let (start, size) = (range.start(), Some(range.size()));
+            return Owner { name, start, size, part, valid: self.up_to_named(at, range.end()) };
         }
         if let Some((symbol, _)) = self.symbols.symbol_at(at) {
             let size = Some(u64::from(symbol.size)).filter(|size| *size > 0);

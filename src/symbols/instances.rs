@@ -69,7 +69,8 @@ impl Search<'_, '_> {
             let known = self.found.last().is_some_and(|last| last.address == address);
             if self.found.len() < self.limit && !known {
                 let size = self.symbols.type_size(ty).unwrap_or(0);
-                self.found.push(Object { name: self.name(variable), ty, address, size });
+                let (name, die) = (self.name(variable), variable.die);
+                self.found.push(Object { name, ty, address, size, die });
             }
             return Some(());
         }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::dwarf::{DebugInfo, DieRef, Slice};
 use super::elf::utf8_prefix;
 use super::file::SymbolFile;
+use super::objects::Object;
 use super::types::TypeRef;
-use super::variables::Global;
 use crate::base::{Address, AddressRange};
 use crate::symbols::CodeAddress;
 
@@ -249,9 +249,9 @@ impl<'d> SymbolFile<'d> {
         info.declaration(info.function_at(address.0)?)
     }
 
-    /// Where the source declares a variable.
-    pub fn declaration_of(&self, global: &Global<'d>) -> Option<SourceLocation<'d>> {
-        self.debug_info()?.declaration(global.die)
+    /// Where the source declares the variable that `object` is or is a part of.
+    pub fn declaration_of(&self, object: &Object) -> Option<SourceLocation<'d>> {
+        self.debug_info()?.declaration(object.die)
     }
 
     /// Where the source declares a type; `None` for one without an entry of its own.

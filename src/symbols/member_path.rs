@@ -1,7 +1,7 @@
 //! What lies at an offset within a type, as the source spells it: `next`, `items[2].x`.
 
 use super::file::SymbolFile;
-use super::types::{TypeKind, TypeRef};
+use super::types::{MemberInfo, TypeKind, TypeRef};
 
 /// Structures and arrays within each other.
 const MAX_DEPTH: usize = 8;
@@ -43,13 +43,8 @@ impl SymbolFile<'_> {
                 let size = self.type_size(part.ty)?;
                 return (part.rest < size).then_some(part);
             }
-            let holds = |member: &&super::types::MemberInfo<'_>| {
-                let start = member.bit_offset / 8;
-                let bits = member.bit_size.unwrap_or(0).saturating_add(member.bit_offset % 8);
-                let size = match member.bit_size {
-                    Some(_) => Some(bits.div_ceil(8)),
-                    None => self.type_size(member.ty),
-                };
+            let holds = |member: &&MemberInfo<'_>| {
+                let (start, size) = self.bytes_of(member);
                 // Only an array without bound, at the end, has no size.
                 let end = start.saturating_add(size.unwrap_or(u64::MAX));
                 (start..end).contains(&part.rest)
@@ -66,6 +61,16 @@ impl SymbolFile<'_> {
             }
         }
         None
+    }
+
+    /// The first byte of a member and how many it takes, where its type has a size.
+    pub(super) fn bytes_of(&self, member: &MemberInfo<'_>) -> (u64, Option<u64>) {
+        let (start, within) = (member.bit_offset / 8, member.bit_offset % 8);
+        let size = match member.bit_size {
+            Some(bits) => Some(bits.saturating_add(within).div_ceil(8)),
+            None => self.type_size(member.ty),
+        };
+        (start, size)
     }
 
     /// What an array holds: a row when it has several dimensions.

@@ -34,7 +34,6 @@ mod type_name;
 mod type_path;
 mod types;
 mod values;
-mod variable_map;
 mod variables;
 
 pub use code_address::CodeAddress;
@@ -54,7 +53,6 @@ pub use symtab::{Symbol, SymbolKind};
 pub use type_layout::{ArrayLayout, Slot, SlotKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef, VariantPart};
 pub use values::{Element, Float, Limits, Member, Value, ValueKind};
-pub use variable_map::{VariableAt, VariableMap};
 pub use variables::{Global, Variable, VariableKind};
 
 #[cfg(test)]

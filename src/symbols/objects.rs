@@ -1,12 +1,16 @@
 //! What stands at an address, by name: the variable around it and the way down through its members
 //! and elements, `accel.lock` or `workers[1].base`.
 
+use super::dwarf::DieRef;
 use super::file::SymbolFile;
 use super::types::{TypeKind, TypeRef};
-use crate::base::Address;
+use crate::base::{Address, AddressRange};
 
 /// Structures and arrays within each other that are gone down.
 const MAX_DEPTH: usize = 16;
+
+/// Variables below an address that may be looked at: one whose size is forged covers all behind it.
+const MAX_LOOK_BACK: usize = 64;
 
 /// A variable, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +23,16 @@ pub struct Object {
     pub address: Address,
     /// Its size in bytes.
     pub size: u64,
+    /// The entry of the whole variable.
+    pub(super) die: DieRef,
 }
 
 impl Object {
+    /// The memory that it takes.
+    pub fn range(&self) -> Option<AddressRange> {
+        AddressRange::new(self.address, self.size)
+    }
+
     fn covers(&self, address: Address) -> bool {
         let distance = address.0.checked_sub(self.address.0);
         distance.is_some_and(|distance| u64::from(distance) < self.size)
@@ -35,7 +46,8 @@ impl SymbolFile<'_> {
         let variables = self.variables_by_address();
         let end = variables.partition_point(|variable| variable.address <= address);
         let before = variables.get(..end).unwrap_or(&[]);
-        let Some(variable) = before.iter().rev().take(8).find(|v| v.covers(address)) else {
+        let Some(variable) = before.iter().rev().take(MAX_LOOK_BACK).find(|v| v.covers(address))
+        else {
             return Vec::new();
         };
         let mut path = vec![variable.clone()];
@@ -79,17 +91,18 @@ impl SymbolFile<'_> {
                 ty: element,
                 address: whole.address.checked_add(offset)?,
                 size,
+                die: whole.die,
             });
         }
         info.members.iter().find_map(|member| {
-            let offset = u32::try_from(member.bit_offset.checked_div(8)?).ok()?;
+            let (start, size) = self.bytes_of(member);
+            let offset = u32::try_from(start).ok()?;
             let name = match member.name.filter(|_| !member.is_base) {
                 Some(name) => format!("{}.{name}", whole.name),
                 None => whole.name.clone(),
             };
             let address_of = whole.address.checked_add(offset)?;
-            let size = self.type_size(member.ty)?;
-            Some(Object { name, ty: member.ty, address: address_of, size })
+            Some(Object { name, ty: member.ty, address: address_of, size: size?, die: whole.die })
                 .filter(|part| part.covers(address))
         })
     }
@@ -104,7 +117,8 @@ impl SymbolFile<'_> {
             let size = self.type_size(global.ty).filter(|size| *size > 0);
             let size = size.or_else(|| symbol().map(|(symbol, _)| u64::from(symbol.size)));
             let (name, size) = (global.full_name(), size.unwrap_or(0));
-            variables.push(Object { name, ty: global.ty, address, size });
+            let (ty, die) = (global.ty, global.die);
+            variables.push(Object { name, ty, address, size, die });
         }
         variables.sort_by_key(|variable| (variable.address, variable.size));
         variables

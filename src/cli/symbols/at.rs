@@ -1,6 +1,5 @@
 //! `mflt symbols at`: what is at an address.
 
-use std::cell::LazyCell;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use super::super::{Context, Exit, Usage};
 use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
 use crate::base::{Address, AddressRange};
 use crate::report::Hex32;
-use crate::symbols::{CodeAddress, SymbolFile, Symbols, VariableMap};
+use crate::symbols::{CodeAddress, SymbolFile, Symbols};
 
 /// Tell the function, inlined calls and source line, or the variable and member, at an address.
 #[derive(Debug, Args)]
@@ -75,9 +74,6 @@ impl AtArgs {
             let parse = |text: &String| parse(text, files, &symbols);
             let places: Vec<Vec<Place>> =
                 self.addresses.iter().map(parse).collect::<Result<_, _>>()?;
-            // Code needs no variables, which would take a look at every unit.
-            let maps: Vec<_> =
-                files.iter().map(|file| LazyCell::new(|| VariableMap::new(file))).collect();
             let found: Vec<Found> = places
                 .into_iter()
                 .flatten()
@@ -85,7 +81,7 @@ impl AtArgs {
                     let holds = |file: &SymbolFile<'_>| file.section_at(address).is_some();
                     let index = files.iter().position(holds).unwrap_or(0);
                     let is_return = self.is_return && last.is_none();
-                    let found = look_up(address, is_return, &files[index], || &maps[index]);
+                    let found = look_up(address, is_return, &files[index]);
                     Found { last: last.map(Hex32::from), ..found }
                 })
                 .collect();
@@ -160,12 +156,7 @@ fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> Result<Address, Usage
     })
 }
 
-fn look_up<'m, 'd: 'm>(
-    address: Address,
-    is_return: bool,
-    symbols: &SymbolFile<'d>,
-    variables: impl FnOnce() -> &'m VariableMap<'m, 'd>,
-) -> Found {
+fn look_up(address: Address, is_return: bool, symbols: &SymbolFile<'_>) -> Found {
     let code = match is_return {
         true => CodeAddress::Return(address),
         false => CodeAddress::Instruction(address),
@@ -179,12 +170,13 @@ fn look_up<'m, 'd: 'm>(
         inlined: frame.inlined,
         source: frame.location.map(Source::from),
     });
-    let variable = if is_code { None } else { variables().at(at) };
-    let variable = variable.map(|found| Part {
-        path: found.path,
-        type_name: symbols.type_name(found.ty).to_string(),
-        offset: found.rest,
-        source: symbols.declaration_of(found.variable).map(Source::from),
+    // Code needs no variables, which would take a look at every unit.
+    let variable = if is_code { None } else { symbols.objects_at(at).pop() };
+    let variable = variable.map(|part| Part {
+        type_name: symbols.type_name(part.ty).to_string(),
+        offset: at.0.wrapping_sub(part.address.0).into(),
+        source: symbols.declaration_of(&part).map(Source::from),
+        path: part.name,
     });
     Found {
         address: address.into(),

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::super::{Context, Exit, hinted};
 use super::{Named, Source, kind_name, linkage_name, with_symbols, write_line};
 use crate::base::Address;
-use crate::symbols::{CodeAddress, Symbol, SymbolFile, VariableMap};
+use crate::symbols::{CodeAddress, Symbol, SymbolFile};
 
 /// Most names that an error offers instead.
 const MOST_OFFERED: usize = 5;
@@ -84,21 +84,21 @@ impl NameArgs {
 }
 
 fn find(symbols: &SymbolFile<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Named> {
-    let variables = VariableMap::new(symbols);
     let section = |at: Address| symbols.section_at(at).map(|section| section.name.to_string());
     let mut found = Vec::new();
     let mut listed = BTreeSet::new();
-    for (range, variable) in variables.iter() {
-        let name = variable.full_name();
-        if wanted(&name) || wanted(variable.name) {
-            listed.insert((range.start(), variable.name));
+    for variable in symbols.variables_by_address() {
+        let (name, address) = (&variable.name, variable.address);
+        let plain = name.rsplit("::").next().unwrap_or(name);
+        if wanted(name) || wanted(plain) {
+            listed.insert((address, plain));
             found.push(Named {
-                name,
+                name: name.clone(),
                 linkage_name: None,
                 kind: "variable",
-                address: Some(range.start().into()),
-                size: Some(range.size()),
-                section: section(range.start()),
+                address: Some(address.into()),
+                size: Some(variable.size),
+                section: section(address),
                 type_name: Some(symbols.type_name(variable.ty).to_string()),
                 source: symbols.declaration_of(variable).map(Source::from),
             });
