@@ -2,7 +2,9 @@
 #include "coredump_writer.h"
 #include "coredump_slot.h"
 #include "crc16.h"
+#include "mflt/config.h"
 #include "mflt/coredump.h"
+#include "reboot.h"
 
 #define BLOCK_HEADER 12u
 #define FOOTER 16u
@@ -78,10 +80,12 @@ void mflt_coredump_put(struct mflt_coredump_writer *writer, const void *from, ui
 int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_storage *storage)
 {
 	*writer = (struct mflt_coredump_writer){.storage = storage, .size = MFLT_COREDUMP_HEADER};
-	if (mflt_coredump_size() != 0) {
+	if (!MFLT_COREDUMP_KEEP_LAST && mflt_coredump_size() != 0) {
 		writer->error = MFLT_EEXIST;
 	} else if (storage->size < place(MFLT_COREDUMP_HEADER) + FOOTER) {
 		writer->error = MFLT_ETOOLARGE;
+	} else if (!mflt_reboot_allows_coredump()) {
+		writer->error = MFLT_ELIMIT;
 	} else if (storage->erase() < 0) {
 		writer->error = MFLT_EIO;
 	}

@@ -37,7 +37,8 @@ struct mflt_coredump_writer {
 	uint8_t unit[MFLT_STORAGE_UNIT];
 };
 
-/* Erases the storage. MFLT_EEXIST when it holds a coredump that was not discarded. */
+/* Erases the storage. MFLT_EEXIST when it holds a coredump that is to be kept, MFLT_ELIMIT when too many
+ * were written lately. */
 int mflt_coredump_begin(struct mflt_coredump_writer *writer, const struct mflt_storage *storage);
 
 /* Adds a block that the coredump is worth nothing without: no room is an error. */

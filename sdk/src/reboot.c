@@ -18,6 +18,8 @@ struct state {
 	uint32_t magic;
 	uint32_t crash_count;
 	uint32_t untold_count;
+	/* Coredumps since a boot was long. */
+	uint32_t burst;
 	struct mflt_reboot next;
 	struct mflt_reboot untold[UNTOLD];
 	uint16_t check;
@@ -81,6 +83,21 @@ void mflt_reboot_leave_coredump(void)
 {
 	state.next.has_coredump = 1;
 	seal();
+}
+
+int mflt_reboot_allows_coredump(void)
+{
+	uint32_t most = MFLT_COREDUMP_BURST;
+
+	if (mflt_port_uptime_ms() / 1000u >= MFLT_COREDUMP_INTERVAL_S) {
+		state.burst = 0;
+	}
+	if (most != 0 && state.burst >= most) {
+		return 0;
+	}
+	state.burst++;
+	seal();
+	return 1;
 }
 
 const struct mflt_reboot *mflt_reboot_untold(void)

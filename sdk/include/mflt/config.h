@@ -39,6 +39,35 @@
 #define MFLT_COREDUMP_RAM_SIZE 4096
 #endif
 
+/* mflt_storage_flash: its bytes, those of a page, which is what can be erased, and whether a unit of
+ * 16 bytes that was programmed can be programmed to zeros. Without that each delivered coredump costs
+ * its first page another erase. */
+#ifndef MFLT_FLASH_SIZE
+#define MFLT_FLASH_SIZE 16384
+#endif
+#ifndef MFLT_FLASH_PAGE_SIZE
+#define MFLT_FLASH_PAGE_SIZE 4096
+#endif
+#ifndef MFLT_FLASH_CLEARS
+#define MFLT_FLASH_CLEARS 0
+#endif
+
+/* 0: the first coredump is kept until it is delivered. 1: another crash replaces it, and each crash of
+ * a boot loop wears the storage. */
+#ifndef MFLT_COREDUMP_KEEP_LAST
+#define MFLT_COREDUMP_KEEP_LAST 0
+#endif
+
+/* Coredumps that are written in a row by boots that were shorter than MFLT_COREDUMP_INTERVAL_S seconds;
+ * further crashes leave their reboot only. 0: no limit. Counted in RAM: a device that loses its power
+ * at each crash is not limited. */
+#ifndef MFLT_COREDUMP_BURST
+#define MFLT_COREDUMP_BURST 8
+#endif
+#ifndef MFLT_COREDUMP_INTERVAL_S
+#define MFLT_COREDUMP_INTERVAL_S 3600
+#endif
+
 /* Most bytes of the stack that is kept, from the stack pointer of the crash upwards. Of the stack of
  * the thread, when an interrupt crashed, a quarter as much. Costs storage. */
 #ifndef MFLT_COREDUMP_STACK_SIZE

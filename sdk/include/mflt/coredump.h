@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The stored coredump. There is room for one: the first crash is kept until it is discarded. */
+/* The stored coredump. There is room for one: the first crash is kept until it is discarded,
+ * unless MFLT_COREDUMP_KEEP_LAST says otherwise. */
 #ifndef MFLT_COREDUMP_H
 #define MFLT_COREDUMP_H
 

@@ -15,6 +15,8 @@ enum {
 	MFLT_EIO = -4,
 	/* There is something already. */
 	MFLT_EEXIST = -5,
+	/* There were too many lately. */
+	MFLT_ELIMIT = -6,
 };
 
 #endif

@@ -20,7 +20,8 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Builds and starts `sdk/tests/<name>.c` with these sources of `sdk/src`.
+    /// Builds and starts `sdk/tests/<name>.c` with these sources of `sdk/src`, and with the options of
+    /// `<name>_config.h` if there are any.
     pub(super) fn start(name: &str, sources: &[&str]) -> Host {
         let folder = Folder::new();
         let program = folder.file(name);
@@ -28,6 +29,10 @@ impl Host {
         build.args(["-std=c11", "-g", "-O1", "-fsanitize=address,undefined"]);
         build.args(["-fno-sanitize-recover=all"]).args(WARNINGS);
         build.arg("-I").arg(file("sdk/include")).arg("-I").arg(file("sdk/src"));
+        if file(&format!("sdk/tests/{name}_config.h")).exists() {
+            build.arg("-I").arg(file("sdk/tests"));
+            build.arg(format!("-DMFLT_CONFIG_FILE=\"{name}_config.h\""));
+        }
         build.args(sources.iter().map(|source| file(&format!("sdk/src/{source}.c"))));
         build.arg(file(&format!("sdk/tests/{name}.c"))).arg("-o").arg(&program);
         run(&mut build).success("gcc").unwrap();
