@@ -7,6 +7,7 @@
 mod desk;
 mod document;
 mod event;
+mod fuzzy;
 mod keys;
 mod layout;
 mod memory;

@@ -1,11 +1,11 @@
 //! Searching memory for bytes, text, numbers and pointers; and globals by a query.
 
 use super::event::Found;
+use super::fuzzy::score;
 use crate::analysis::inspector::GlobalName;
 use crate::base::number::parse_number;
 use crate::base::{Address, AddressRange, hex};
 use crate::snapshot::MemoryImage;
-use frizbee::{Config, Matcher};
 
 /// Places that are listed.
 const MOST: usize = 10_000;
@@ -127,20 +127,12 @@ impl Index {
     /// characters in order in the name, or as it is in the type, the file or the address.
     pub(super) fn search(&self, query: &str) -> Vec<usize> {
         let query: String = query.chars().take(LONGEST_QUERY).collect();
-        let config = Config::default().max_typos(Some(0));
         let mut scores: Vec<Option<u64>> = vec![Some(0); self.names.len()];
         for word in query.to_lowercase().split_whitespace() {
-            let mut by_name = vec![None; self.names.len()];
-            for found in Matcher::new(word, &config).match_list(&self.names) {
-                let index = usize::try_from(found.index).ok();
-                if let Some(score) = index.and_then(|index| by_name.get_mut(index)) {
-                    // More than one that is found elsewhere.
-                    *score = Some(u64::from(found.score).saturating_add(1));
-                }
-            }
-            for ((total, named), rest) in scores.iter_mut().zip(by_name).zip(&self.rests) {
-                let score = named.or_else(|| rest.contains(word).then_some(0));
-                *total = total.zip(score).map(|(total, score)| total.saturating_add(score));
+            for ((total, name), rest) in scores.iter_mut().zip(&self.names).zip(&self.rests) {
+                // Found elsewhere is less than found in the name.
+                let points = || score(name, word).or_else(|| rest.contains(word).then_some(0));
+                *total = total.and_then(|total| Some(total.saturating_add(points()?)));
             }
         }
         let mut found: Vec<(u64, usize)> = scores
