@@ -3,7 +3,7 @@
 use super::unwind::Environment;
 use crate::arch::cortex_m::disassembler::{Disassembler, is_wide};
 use crate::arch::cortex_m::exception::Code as _;
-use crate::base::{Address, hex};
+use crate::base::{Address, hex, join};
 use crate::report::{Frame, Instruction, Thread};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,22 +12,27 @@ const BEFORE: usize = 5;
 const BEHIND: usize = 4;
 /// An IT block begins at most this many instructions before its last.
 const IT_BLOCK: usize = 4;
-/// Longest way from the start of a function, in bytes; and instructions passed for one report.
+/// Longest way from the start of a function, in bytes; and instructions passed for half a report.
 const LONGEST: u32 = 1 << 15;
-const MOST_STEPS: usize = 1 << 18;
-/// Frames of one report that have a listing; forged dumps have thousands.
-const MOST_LISTINGS: usize = 1 << 10;
+const MOST_STEPS: usize = 1 << 17;
+/// Frames of half a report that have a listing; forged dumps have thousands.
+const MOST_LISTINGS: usize = 1 << 9;
 /// Conditions as `capstone` spells them. DDI 0403E A7.3.
 const CONDITIONS: [&str; 14] =
     ["eq", "ne", "hs", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le"];
 
-/// `threads` with the instructions around each of their frames.
+/// `threads` with the instructions around each of their frames: half of them beside the other half.
 pub(super) fn listed(mut threads: Vec<Thread>, environment: &Environment<'_, '_>) -> Vec<Thread> {
-    let Some(disassembler) = Disassembler::new() else { return threads };
-    let mut listing =
-        Listing { environment, disassembler, steps: MOST_STEPS, known: BTreeMap::new() };
+    let half = threads.len() / 2;
+    let (first, second) = threads.split_at_mut(half);
+    join(|| list(second, environment), || list(first, environment));
+    threads
+}
+
+fn list(threads: &mut [Thread], environment: &Environment<'_, '_>) {
+    let Some(mut listing) = Listing::new(environment) else { return };
     let mut left = MOST_LISTINGS;
-    for thread in &mut threads {
+    for thread in threads {
         let mut last = None;
         for frame in &mut thread.frames {
             // Inlined functions stand at one address: their innermost has the instructions.
@@ -39,15 +44,12 @@ pub(super) fn listed(mut threads: Vec<Thread>, environment: &Environment<'_, '_>
             last = place;
         }
     }
-    threads
 }
 
 /// The instructions of the whole function around `at`.
 pub(super) fn function(environment: &Environment<'_, '_>, at: Address) -> Vec<Instruction> {
-    let Some(disassembler) = Disassembler::new() else { return Vec::new() };
-    let mut listing =
-        Listing { environment, disassembler, steps: MOST_STEPS, known: BTreeMap::new() };
-    listing.whole(at.without_thumb_bit())
+    let listing = Listing::new(environment);
+    listing.map_or_else(Vec::new, |mut listing| listing.whole(at.without_thumb_bit()))
 }
 
 struct Listing<'a, 'd> {
@@ -59,7 +61,12 @@ struct Listing<'a, 'd> {
     known: BTreeMap<Address, Vec<Instruction>>,
 }
 
-impl Listing<'_, '_> {
+impl<'a, 'd> Listing<'a, 'd> {
+    fn new(environment: &'a Environment<'a, 'd>) -> Option<Listing<'a, 'd>> {
+        let disassembler = Disassembler::new()?;
+        Some(Listing { environment, disassembler, steps: MOST_STEPS, known: BTreeMap::new() })
+    }
+
     fn around(&mut self, frame: &Frame) -> Vec<Instruction> {
         let at = self.place(frame);
         if let Some(known) = self.known.get(&at) {

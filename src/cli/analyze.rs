@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Note, Report, Section, Severity, render_section, render_text, to_json};
+use crate::report::{Note, Report, Section, Severity, render_section, render_text, write_json};
 use crate::snapshot::MemoryImage;
 use crate::svd;
 
@@ -102,7 +102,8 @@ impl AnalyzeArgs {
             add_peripherals(&mut report, path, &snapshot.memory)?;
         }
         if self.json {
-            context.line(to_json(&mut report)?)?;
+            write_json(&mut report, &mut context.out)?;
+            context.line(Vec::new())?;
         } else if let Some(section) = self.section() {
             write!(context.out, "{}", render_section(&report, section, context.style(false)))?;
         } else {

@@ -1,27 +1,32 @@
 //! The report as JSON.
 
+use std::io;
+
 use super::Report;
 use crate::base::join;
 
 /// The field of the globals, of which there are none.
 const NO_GLOBALS: &[u8] = b"\"globals\":[]";
 
-/// The report as `serde_json` writes it, with the globals, often more than half of the text, written
-/// beside the rest.
+/// Writes the report as `serde_json` does, without a line end. The globals, often more than half of
+/// the text, are made beside the rest.
 ///
 /// # Errors
-/// Those of `serde_json`: none is known for a report.
-pub fn to_json(report: &mut Report) -> serde_json::Result<Vec<u8>> {
+/// Those of `out`.
+pub fn write_json(report: &mut Report, out: &mut impl io::Write) -> io::Result<()> {
     let globals = std::mem::take(&mut report.globals);
     let (list, rest) = join(|| serde_json::to_vec(&globals), || serde_json::to_vec(report));
     report.globals = globals;
-    let (list, mut json) = (list?, rest?);
+    let (list, rest) = (list?, rest?);
     // Nowhere else: in a text the quotation marks are escaped, and no other field has this name.
-    if let Some(at) = json.windows(NO_GLOBALS.len()).rposition(|bytes| bytes == NO_GLOBALS) {
-        let brackets = at.saturating_add(NO_GLOBALS.len()).saturating_sub(2);
-        json.splice(brackets..brackets.saturating_add(2), list);
-    }
-    Ok(json)
+    let field = rest.windows(NO_GLOBALS.len()).rposition(|bytes| bytes == NO_GLOBALS);
+    let brackets = field.map(|at| at.saturating_add(NO_GLOBALS.len()).saturating_sub(2));
+    let Some((before, after)) = brackets.and_then(|at| rest.split_at_checked(at)) else {
+        return out.write_all(&rest);
+    };
+    out.write_all(before)?;
+    out.write_all(&list)?;
+    out.write_all(after.get(2..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -40,7 +45,9 @@ mod tests {
             let empty = analyze(&Snapshot::default(), &[], &Options::default());
             let mut report = Report { globals, notes: vec![note.clone()], ..empty };
             let whole = serde_json::to_vec(&report).unwrap();
-            assert_eq!(to_json(&mut report).unwrap(), whole);
+            let mut written = Vec::new();
+            write_json(&mut report, &mut written).unwrap();
+            assert_eq!(written, whole);
             assert_eq!(serde_json::to_vec(&report).unwrap(), whole, "the report is as it was");
         }
     }

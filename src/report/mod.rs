@@ -21,7 +21,7 @@ pub use difference::{Change, Difference, MemoryChange, OwnerChange, ThreadChange
 pub use heap::{Corruption, Heap, HeapBlock};
 pub use hex32::{Hex32, Registers};
 pub use interrupts::{Exception, Interrupts, SysTick};
-pub use json::to_json;
+pub use json::write_json;
 pub use log::LogLine;
 pub use mpu::{Mpu, MpuRegion};
 pub use object::KernelObject;

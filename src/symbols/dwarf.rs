@@ -16,6 +16,7 @@ use super::elf::{AllocatedSection, ElfImage, utf8_prefix};
 use super::index::UnitIndex;
 use super::lines::LineTable;
 use super::tail_calls::TailCalls;
+use super::type_names::TypeNames;
 use super::types::{ResolvedType, TypeInfo, TypeRef};
 use crate::base::{FastMap, join};
 
@@ -85,15 +86,12 @@ pub(super) struct DebugInfo<'d> {
     from_info: usize,
     signatures: FastMap<u64, u32>,
     ranges: OnceLock<Vec<UnitRange>>,
-    type_names: OnceLock<NamedTypes<'d>>,
+    type_names: OnceLock<TypeNames<'d>>,
     pub(super) types: Mutex<FastMap<TypeRef, Arc<TypeInfo<'d>>>>,
     pub(super) names: Mutex<FastMap<TypeRef, Arc<str>>>,
     pub(super) resolved: Mutex<FastMap<TypeRef, Arc<ResolvedType<'d>>>>,
     pub(super) tail_calls: Mutex<TailCalls>,
 }
-
-/// Definitions of types by name, in the order of preference.
-type NamedTypes<'d> = FastMap<&'d str, Vec<(DieRef, DwTag)>>;
 
 impl<'d> DebugInfo<'d> {
     /// `None` when there is no DWARF.
@@ -153,24 +151,21 @@ impl<'d> DebugInfo<'d> {
         self.slots.get(usize::try_from(unit).ok()?)
     }
 
-    /// A unit with its abbreviations; `None` when it is malformed or for a foreign address size.
+    /// A unit with its abbreviations; `None` when it is malformed, for a foreign address size, or
+    /// in another file.
     pub(super) fn unit(&self, unit: u32) -> Option<&Unit<Slice<'d>>> {
-        let slot = self.slot(unit)?;
-        let parse = || {
-            if slot.header.address_size() != 4 {
-                return None;
-            }
-            self.dwarf.unit(slot.header).ok().filter(|unit| unit.dwo_id.is_none())
-        };
-        slot.unit.get_or_init(parse).as_ref()
+        self.parsed(self.slot(unit)?).filter(|unit| unit.dwo_id.is_none())
     }
 
     /// Units whose contents are in another file.
     pub(super) fn split_units(&self) -> usize {
-        let has_id = |slot: &&UnitSlot<'d>| {
-            self.dwarf.unit(slot.header).is_ok_and(|unit| unit.dwo_id.is_some())
-        };
-        self.slots.iter().filter(has_id).count()
+        let units = self.slots.iter().filter_map(|slot| self.parsed(slot));
+        units.filter(|unit| unit.dwo_id.is_some()).count()
+    }
+
+    fn parsed<'s>(&self, slot: &'s UnitSlot<'d>) -> Option<&'s Unit<Slice<'d>>> {
+        let is_ours = || slot.header.address_size() == 4;
+        slot.unit.get_or_init(|| is_ours().then(|| self.dwarf.unit(slot.header).ok())?).as_ref()
     }
 
     pub(super) fn index(&self, unit: u32) -> Option<&UnitIndex<'d>> {
@@ -347,22 +342,9 @@ impl<'d> DebugInfo<'d> {
         join(|| self.units().rev().for_each(done), || self.units().for_each(done));
     }
 
-    /// Definitions of types by name over all units: structures before typedefs.
-    pub(super) fn type_names(&self) -> &NamedTypes<'d> {
-        self.type_names.get_or_init(|| {
-            self.index_all();
-            let mut names = NamedTypes::default();
-            for unit in self.units() {
-                let Some(index) = self.index(unit) else { continue };
-                for entry in index.types.iter().filter(|entry| !entry.declaration) {
-                    names.entry(entry.name).or_default().push((entry.die, entry.tag));
-                }
-            }
-            for found in names.values_mut() {
-                found.sort_by_key(|(die, tag)| (*tag == gimli::DW_TAG_typedef, *die));
-            }
-            names
-        })
+    /// Definitions of types by name over all units.
+    pub(super) fn type_names(&self) -> &TypeNames<'d> {
+        self.type_names.get_or_init(|| TypeNames::read(self))
     }
 
     /// Visits the entries inside `function`, at any depth, whose tag is `wanted`, until one of them

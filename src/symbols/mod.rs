@@ -31,6 +31,7 @@ mod symtab;
 mod tail_calls;
 mod type_layout;
 mod type_name;
+mod type_names;
 mod type_path;
 mod types;
 mod values;

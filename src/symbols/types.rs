@@ -417,9 +417,8 @@ impl<'d> DebugInfo<'d> {
 
     /// The definition of that name, with one of `tags` when there are any.
     fn type_named(&self, name: &str, tags: &[DwTag]) -> Option<DieRef> {
-        let found = self.type_names().get(name)?;
-        let fits = |tag: DwTag| tags.is_empty() || tags.contains(&tag);
-        found.iter().find(|(_, tag)| fits(*tag)).map(|(die, _)| *die)
+        let mut found = self.type_names().get(name).into_iter();
+        found.find(|(_, tag)| tags.is_empty() || tags.contains(tag)).map(|(die, _)| die)
     }
 
     /// The type that `name` spells: a typedef, a tag with or without `struct`, a base type.
@@ -469,12 +468,12 @@ impl<'d> SymbolFile<'d> {
     pub fn named_types(&self) -> Vec<(&'d str, TypeRef)> {
         let Some(info) = self.debug_info() else { return Vec::new() };
         let mut named = Vec::new();
-        for (name, definitions) in info.type_names() {
+        for name in info.type_names().names() {
             let mut tags = Vec::new();
-            for (die, tag) in definitions {
-                if !tags.contains(tag) {
-                    tags.push(*tag);
-                    named.push((*name, TypeRef::new(Some(*die))));
+            for (die, tag) in info.type_names().get(name) {
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                    named.push((name, TypeRef::new(Some(die))));
                 }
             }
         }
