@@ -3,6 +3,7 @@
 #include "chunk_memory.h"
 #include "crc16.h"
 #include "event.h"
+#include "event_store.h"
 #include "mflt/coredump.h"
 #include "reboot.h"
 
@@ -33,6 +34,9 @@ static int next_byte(void)
 	if (current.at == 0) {
 		return (int)MESSAGE_EVENT;
 	}
+	if (current.kind == MFLT_SENDING_EVENT) {
+		return mflt_event_store_read(current.at - 1, &byte) == 1 ? byte : -1;
+	}
 	const struct mflt_reboot *reboot = mflt_reboot_untold();
 
 	return reboot != NULL && mflt_event_reboot(reboot, current.at - 1, &byte, 1) == 1 ? byte : -1;
@@ -46,11 +50,22 @@ static void rewind_message(void)
 	mflt_rle_begin(&current.rle, mflt_coredump_read);
 }
 
+/* What is to be sent next: the functions of events are not there when nobody uses them. */
+static enum mflt_sending_kind next_kind(void)
+{
+	if (mflt_coredump_size() != 0) {
+		return MFLT_SENDING_COREDUMP;
+	}
+	if (mflt_reboot_untold() != NULL) {
+		return MFLT_SENDING_REBOOT;
+	}
+	return mflt_event_store_has_any != NULL && mflt_event_store_has_any() ? MFLT_SENDING_EVENT
+									      : MFLT_SENDING_NOTHING;
+}
+
 static int begin(void)
 {
-	current.kind = mflt_coredump_size() != 0 ? MFLT_SENDING_COREDUMP
-		       : mflt_reboot_untold() != NULL ? MFLT_SENDING_REBOOT
-						      : MFLT_SENDING_NOTHING;
+	current.kind = next_kind();
 	rewind_message();
 	if (current.kind == MFLT_SENDING_NOTHING) {
 		return 0;
@@ -147,15 +162,17 @@ int mflt_chunk_delivered(void)
 
 		if (current.kind == MFLT_SENDING_COREDUMP) {
 			result = mflt_coredump_discard();
-		} else {
+		} else if (current.kind == MFLT_SENDING_REBOOT) {
 			mflt_reboot_told();
+		} else {
+			mflt_event_store_told();
 		}
 		rewind_message();
 		if (result < 0) {
 			return result;
 		}
 	}
-	return mflt_coredump_size() != 0 || mflt_reboot_untold() != NULL;
+	return next_kind() != MFLT_SENDING_NOTHING;
 }
 
 /* Base64 (RFC 4648) of a chunk between `MC:` and `:`. */

@@ -9,7 +9,12 @@
 
 #include <stdint.h>
 
-enum mflt_sending_kind { MFLT_SENDING_NOTHING, MFLT_SENDING_COREDUMP, MFLT_SENDING_REBOOT };
+enum mflt_sending_kind {
+	MFLT_SENDING_NOTHING,
+	MFLT_SENDING_COREDUMP,
+	MFLT_SENDING_REBOOT,
+	MFLT_SENDING_EVENT,
+};
 
 struct mflt_sending {
 	enum mflt_sending_kind kind;

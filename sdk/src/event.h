@@ -3,9 +3,15 @@
 #ifndef MFLT_EVENT_H
 #define MFLT_EVENT_H
 
+#include "cbor.h"
 #include "mflt/reboot.h"
 
 #include <stdint.h>
+
+enum mflt_event_type { MFLT_EVENT_METRICS = 1, MFLT_EVENT_TRACE = 2 };
+
+/* The event up to what is specific to its type, which is to follow as one item. */
+void mflt_event_begin(struct mflt_cbor *cbor, enum mflt_event_type type);
 
 /* Writes the event of a reboot from byte `at` on, at most `size` bytes; gives how many there were, 0
  * behind the end. */

@@ -163,3 +163,39 @@ int mflt_log_ring_add(struct mflt_log_ring *ring, uint8_t kind, uint32_t time_ms
 	store(&ring->next, at);
 	return MFLT_OK;
 }
+
+int32_t mflt_log_ring_room(const struct mflt_log_ring *ring)
+{
+	return (int32_t)(ring->size - 1u - used(ring)) - (int32_t)MFLT_LOG_RECORD_HEADER;
+}
+
+int32_t mflt_log_ring_oldest(const struct mflt_log_ring *ring, uint8_t *kind)
+{
+	uint32_t size = record_size(ring, ring->oldest, used(ring));
+
+	if (size == 0) {
+		return -1;
+	}
+	*kind = ring->data[ahead(ring, ring->oldest, 2)];
+	return (int32_t)(size - MFLT_LOG_RECORD_HEADER);
+}
+
+void mflt_log_ring_read(const struct mflt_log_ring *ring, uint32_t at, void *to, uint32_t size)
+{
+	uint32_t from = ahead(ring, ring->oldest, MFLT_LOG_RECORD_HEADER + at);
+	uint8_t *bytes = to;
+
+	for (uint32_t i = 0; i < size; i++) {
+		bytes[i] = ring->data[from];
+		from = ahead(ring, from, 1);
+	}
+}
+
+void mflt_log_ring_remove(struct mflt_log_ring *ring)
+{
+	uint32_t size = record_size(ring, ring->oldest, used(ring));
+
+	if (size != 0) {
+		store(&ring->oldest, ahead(ring, ring->oldest, size));
+	}
+}

@@ -41,4 +41,16 @@ int mflt_log_ring_open(struct mflt_log_ring *ring, uint32_t size);
 int mflt_log_ring_add(struct mflt_log_ring *ring, uint8_t kind, uint32_t time_ms,
 		      const void *payload, uint32_t size);
 
+/* Bytes of content for which there is room without dropping a record; negative for none. */
+int32_t mflt_log_ring_room(const struct mflt_log_ring *ring);
+
+/* Bytes of the oldest record's content, and its kind; negative when there is no record. */
+int32_t mflt_log_ring_oldest(const struct mflt_log_ring *ring, uint8_t *kind);
+
+/* Reads the oldest record's content, of which the bytes have to be there. */
+void mflt_log_ring_read(const struct mflt_log_ring *ring, uint32_t at, void *to, uint32_t size);
+
+/* Removes the oldest record, without counting it as lost. */
+void mflt_log_ring_remove(struct mflt_log_ring *ring);
+
 #endif

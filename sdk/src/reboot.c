@@ -17,6 +17,8 @@
 struct state {
 	uint32_t magic;
 	uint32_t crash_count;
+	/* Of them those that a heartbeat has reported. */
+	uint32_t reported_crashes;
 	uint32_t untold_count;
 	/* Coredumps since a boot was long. */
 	uint32_t burst;
@@ -67,6 +69,17 @@ const struct mflt_reboot *mflt_reboot_last(void)
 uint32_t mflt_reboot_crash_count(void)
 {
 	return state.crash_count;
+}
+
+uint32_t mflt_reboot_unreported(void)
+{
+	return state.crash_count - state.reported_crashes;
+}
+
+void mflt_reboot_reported(uint32_t crashes)
+{
+	state.reported_crashes += crashes;
+	seal();
 }
 
 void mflt_reboot_leave(uint32_t reason, uint32_t pc, uint32_t lr)

@@ -16,6 +16,10 @@ void mflt_reboot_leave_coredump(void);
 /* Whether a coredump may be written now, as far as MFLT_COREDUMP_BURST is concerned; counts it. */
 int mflt_reboot_allows_coredump(void);
 
+/* Crashes that no heartbeat has reported, and that one has reported so many of them. */
+uint32_t mflt_reboot_unreported(void);
+void mflt_reboot_reported(uint32_t crashes);
+
 /* The oldest reboot that the host has not been told, or NULL. */
 const struct mflt_reboot *mflt_reboot_untold(void);
 

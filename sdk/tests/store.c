@@ -18,6 +18,7 @@
  *	m                      print: i32 result, u32 size, text
  */
 #include "coredump_writer.h"
+#include "give_chunk.h"
 #include "mflt/chunk.h"
 #include "mflt/coredump.h"
 #include "mflt/port.h"
@@ -147,20 +148,6 @@ static void print(const char *line)
 	printed[printed_size++] = '\n';
 }
 
-static void next_chunk(void)
-{
-	uint32_t size = take_u32();
-	/* Exactly as large as announced, so that the sanitizer sees what goes beyond. */
-	uint8_t *chunk = malloc(size + (size == 0));
-	int result = mflt_chunk_next(chunk, size);
-
-	give_result(result);
-	if (result > 0) {
-		fwrite(chunk, 1, (size_t)result, stdout);
-	}
-	free(chunk);
-}
-
 static void run(uint8_t command)
 {
 	switch (command) {
@@ -209,7 +196,7 @@ static void run(uint8_t command)
 		break;
 	}
 	case 'n':
-		next_chunk();
+		give_chunk();
 		break;
 	case 'a':
 		mflt_chunk_abort();

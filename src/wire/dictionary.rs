@@ -19,6 +19,12 @@ const LOG_FORMATS: &[u8] = b"LOGf\x01";
 /// Format strings are not longer, in bytes.
 const MAX_FORMAT: usize = 1024;
 
+/// How the section of names of this project's own SDK begins. `sdk/SPEC.md`, "Names".
+const NAMES: &[u8] = b"MFLT1\0";
+/// Numbers in front of the first reason of each sort.
+const WANTED: i64 = 0x1000;
+const UNWANTED: i64 = 0xa000;
+
 /// Names by number.
 pub type Names = BTreeMap<i64, String>;
 
@@ -118,14 +124,19 @@ impl MetricKey {
         reader.skip(8).ok()?;
         let [session, ..] = reader.array::<4>().ok()?;
         let scale = reader.u32().ok()?;
-        let kind = match kind {
+        Some(MetricKey { index, kind: MetricKind::from_number(kind), session, scale })
+    }
+}
+
+impl MetricKind {
+    fn from_number(number: u8) -> MetricKind {
+        match number {
             0 => MetricKind::Unsigned,
             1 => MetricKind::Signed,
             2 => MetricKind::Timer,
             3 => MetricKind::Text,
             other => MetricKind::Other(other),
-        };
-        Some(MetricKey { index, kind, session, scale })
+        }
     }
 }
 
@@ -134,6 +145,40 @@ impl Dictionary {
     pub fn has_names(&self) -> bool {
         let names = [&self.metric_names, &self.sessions, &self.trace_reasons, &self.reboot_reasons];
         names.iter().any(|names| !names.is_empty()) || !self.log_formats.is_empty()
+    }
+
+    /// Adds what the section `mflt_names` tells: strings that end with NUL, each a letter and its
+    /// fields, whose numbers are their places. What is not understood is passed over.
+    pub fn add_names(&mut self, section: &[u8]) {
+        let Some(strings) = section.strip_prefix(NAMES) else { return };
+        let strings = strings.split(|byte| *byte == 0).take(MAX_METRICS);
+        for string in strings.filter_map(|string| std::str::from_utf8(string).ok()) {
+            match string.split_once(';') {
+                Some(("s", name)) => add_name(&mut self.sessions, 0, name),
+                Some(("m", metric)) => drop(self.add_metric(metric)),
+                Some(("t", name)) => add_name(&mut self.trace_reasons, 1, name),
+                Some(("w", name)) => add_reason(&mut self.reboot_reasons, WANTED, name),
+                Some(("u", name)) => add_reason(&mut self.reboot_reasons, UNWANTED, name),
+                _ => {}
+            }
+        }
+    }
+
+    /// `<session>;<kind>;<scale>;<name>`.
+    fn add_metric(&mut self, metric: &str) -> Option<()> {
+        let mut fields = metric.splitn(4, ';');
+        let (session, kind) = (fields.next()?, fields.next()?.parse().ok()?);
+        let (scale, name) = (fields.next()?.parse().ok()?, fields.next()?);
+        let (number, _) = self.sessions.iter().find(|(_, known)| *known == session)?;
+        let index = u32::try_from(self.metrics.len()).ok()?;
+        self.metrics.push(MetricKey {
+            index,
+            kind: MetricKind::from_number(kind),
+            session: u8::try_from(*number).ok()?,
+            scale,
+        });
+        self.metric_names.insert(i64::from(index), format!("{session}__{name}"));
+        Some(())
     }
 
     /// Whether a message of that build ID, of which devices send the first bytes, may be of this
@@ -238,6 +283,19 @@ impl Argument {
             Argument::Text(text) => format!("{text:?}"),
         }
     }
+}
+
+/// Numbers begin at `first`.
+fn add_name(names: &mut Names, first: i64, name: &str) {
+    let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    names.insert(first.saturating_add(count), name.to_owned());
+}
+
+/// Behind those of the same sort.
+fn add_reason(names: &mut Names, base: i64, name: &str) {
+    let last = names.range(base..base.saturating_add(WANTED)).next_back();
+    let number = last.map_or(base, |(number, _)| *number).saturating_add(1);
+    names.insert(number, name.to_owned());
 }
 
 fn name_of(names: &Names, number: i64) -> Option<&str> {

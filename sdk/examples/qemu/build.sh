@@ -23,5 +23,6 @@ exec arm-none-eabi-gcc $cpu -mthumb -std=c11 -Og -g -ffreestanding -nostdlib \
 	-ffile-prefix-map="$sdk"=sdk "-DUART_BASE=$uart" "-DTIMER_BASE=$timer" "-DTIMER_IRQ=$irq" \
 	"-DNOTHING_AT=$hole" "-DCPU_HZ=$hz" "-DBOARD=\"$board\"" \
 	"-Wl,--defsym=flash_start=$flash,--defsym=ram_start=$ram" -Wl,--gc-sections -Wl,--build-id=sha1 \
-	-Wl,--fatal-warnings "$@" -I "$sdk/include" -I "$sdk/src" -T "$here/link.ld" \
+	-Wl,--fatal-warnings "$@" -I "$sdk/include" -I "$sdk/src" -I "$here" \
+	"-DMFLT_CONFIG_FILE=\"demo_config.h\"" -T "$here/link.ld" \
 	"$here"/*.c "$sdk"/src/*.c "$sdk"/ports/cortex_m/*.c -lgcc -o "$out"

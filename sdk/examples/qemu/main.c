@@ -8,9 +8,11 @@
 #include "mflt/coredump.h"
 #include "mflt/crash.h"
 #include "mflt/log.h"
+#include "mflt/metrics.h"
 #include "mflt/port.h"
 #include "mflt/reboot.h"
 #include "mflt/storage.h"
+#include "mflt/trace.h"
 
 #include <stdint.h>
 
@@ -110,12 +112,14 @@ static void measure(void)
 	struct sample *sample = &last_sample;
 
 	sample->number++;
+	(void)mflt_metric_add(MFLT_METRIC(heartbeat, samples), 1);
 	sample->millidegrees = (int32_t)(sample->number * 7919u % 60000u) - 20000;
 	sample->total += 0x123456789ull;
 	const char *sensor = sensors[sample->number % 3];
 
 	if (sample->millidegrees < -10000) {
 		SAY(WARNING, "%s: %d mdeg, below range", sensor, (int)sample->millidegrees);
+		(void)mflt_metric_set(MFLT_METRIC(heartbeat, coldest_degrees), sample->millidegrees);
 	} else {
 		SAY(INFO, "sample %u: %d mdeg from %s, total %llx", (unsigned)sample->number,
 		    (int)sample->millidegrees, sensor, (unsigned long long)sample->total);
@@ -211,6 +215,16 @@ static void crash_watchdog(void)
 	}
 }
 
+static void trace(void)
+{
+	print("trace gave %d\n", MFLT_TRACE_STATUS(sensor_lost, -19));
+}
+
+static void heartbeat(void)
+{
+	print("heartbeat gave %d\n", mflt_heartbeat());
+}
+
 static void capture(void)
 {
 	SAY(WARNING, "capture while all is well");
@@ -259,6 +273,8 @@ static const struct command commands[] = {
 #ifdef __ARM_FP
 	{"crash float", "write where nothing is, with values in the FPU", board_crash_with_float},
 #endif
+	{"trace", "report an error that is survived", trace},
+	{"heartbeat", "end the heartbeat", heartbeat},
 	{"capture", "keep a coredump and go on", capture},
 	{"reset", "reset the device", reset},
 	{"export", "print the next message for the host", export},
@@ -298,6 +314,7 @@ int main(void)
 	print("\n%s, log %s, reason 0x%04x, coredump %u bytes, crash %u\n", BOARD,
 	      mflt_log_init() == 1 ? "kept" : "new", (unsigned)mflt_reboot_last()->reason,
 	      (unsigned)mflt_coredump_size(), (unsigned)mflt_reboot_crash_count());
+	(void)mflt_metrics_init();
 	for (;;) {
 		print("> ");
 		read_line(line, sizeof(line));

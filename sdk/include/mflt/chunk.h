@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What is to be sent, in chunks of any size from MFLT_CHUNK_MIN on: first the coredump, then the
- * reboots. A message stays on the device until the transport says that it was delivered:
+ * reboots, then the events, each sort from the oldest on. A message stays on the device until the transport says that it was delivered:
  *
  *	while ((size = mflt_chunk_next(buffer, sizeof(buffer))) > 0) {
  *		if (!send(buffer, size)) {

@@ -98,6 +98,24 @@
 #define MFLT_MPU_REGIONS 8
 #endif
 
+/* Bytes of RAM for events that wait to be sent, without a header of 28 bytes. A trace takes about 30, a
+ * heartbeat about 30 and 2 to 5 for each metric. When it is full new ones are dropped and counted. */
+#ifndef MFLT_EVENT_SIZE
+#define MFLT_EVENT_SIZE 512
+#endif
+
+/* Most bytes of one event, without what says who the device is. Costs as much stack in
+ * mflt_session_end and mflt_heartbeat, half as much in mflt_trace_log. */
+#ifndef MFLT_EVENT_MAX
+#define MFLT_EVENT_MAX 256
+#endif
+
+/* 1: metrics are sent with their names, for builds whose ELF the host does not get. Costs flash and a
+ * few times the bytes of an event. */
+#ifndef MFLT_METRICS_NAMED
+#define MFLT_METRICS_NAMED 0
+#endif
+
 /* What keeps a variable from being cleared at boot. The linker script has to place the section
  * where nothing initialises it: `.noinit (NOLOAD) : { *(.noinit .noinit.*) } > RAM`. */
 #ifndef MFLT_NOINIT

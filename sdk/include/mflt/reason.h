@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Why a device was reset, or why it kept a coredump. From 0x8000 on nobody wanted it. */
+/*
+ * Why a device was reset, or why it kept a coredump. From 0x8000 on nobody wanted it. An application's
+ * own stand in the file MFLT_REASONS_FILE, new ones at the end of their sort:
+ *
+ *	MFLT_REASON_WANTED(BATTERY_CHANGED)
+ *	MFLT_REASON_UNWANTED(SENSOR_STUCK)
+ *
+ * are MFLT_REASON_BATTERY_CHANGED = 0x1001 and MFLT_REASON_SENSOR_STUCK = 0xa001.
+ */
 #ifndef MFLT_REASON_H
 #define MFLT_REASON_H
+
+#include "mflt/config.h"
 
 enum mflt_reason {
 	MFLT_REASON_UNKNOWN = 0x0000,
@@ -16,8 +26,14 @@ enum mflt_reason {
 	MFLT_REASON_DEEP_SLEEP = 0x0009,
 	MFLT_REASON_PIN_RESET = 0x000a,
 	MFLT_REASON_SELF_TEST = 0x000b,
-	/* An application's own begin behind this one. */
 	MFLT_REASON_EXPECTED_BASE = 0x1000,
+#ifdef MFLT_REASONS_FILE
+#define MFLT_REASON_WANTED(name) MFLT_REASON_##name,
+#define MFLT_REASON_UNWANTED(name)
+#include MFLT_REASONS_FILE
+#undef MFLT_REASON_WANTED
+#undef MFLT_REASON_UNWANTED
+#endif
 	MFLT_REASON_UNKNOWN_ERROR = 0x8000,
 	MFLT_REASON_ASSERT = 0x8001,
 	MFLT_REASON_BROWN_OUT = 0x8003,
@@ -39,8 +55,14 @@ enum mflt_reason {
 	MFLT_REASON_PARITY_ERROR = 0x9403,
 	MFLT_REASON_TEMPERATURE = 0x9404,
 	MFLT_REASON_HARDWARE = 0x9405,
-	/* An application's own begin behind this one. */
 	MFLT_REASON_UNEXPECTED_BASE = 0xa000,
+#ifdef MFLT_REASONS_FILE
+#define MFLT_REASON_WANTED(name)
+#define MFLT_REASON_UNWANTED(name) MFLT_REASON_##name,
+#include MFLT_REASONS_FILE
+#undef MFLT_REASON_WANTED
+#undef MFLT_REASON_UNWANTED
+#endif
 };
 
 #endif

@@ -2,12 +2,14 @@
 //! log lines.
 //!
 //! Names are enumerators, so that they need DWARF; the table of metrics and the formats are data
-//! of the program.
+//! of the program. Firmware with this project's SDK has a section of names instead.
 
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::{SymbolFile, TypeKind};
 use crate::wire::{Dictionary, MetricKey, Names};
 
+/// The section of names of this project's own SDK.
+const NAMES: &str = "mflt_names";
 /// Bytes of the table of metrics that are read.
 const MAX_TABLE: usize = 1 << 17;
 /// Names of one sort that are taken.
@@ -53,6 +55,9 @@ pub(super) fn read(symbols: &SymbolFile<'_>) -> Dictionary {
                 }
             }
         }
+    }
+    if let Some(names) = symbols.image().section(NAMES) {
+        dictionary.add_names(names);
     }
     if dictionary.metric_names.is_empty() {
         dictionary.metric_names = names_by_index(symbols).unwrap_or_default();

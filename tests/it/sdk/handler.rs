@@ -1,14 +1,12 @@
 //! The fault handler in QEMU: how much stack it takes, which registers it keeps, and that it can go on.
 
-use super::qemu::{BOARDS, build, decoded};
+use super::qemu::{BOARDS, STORAGE, build, decoded};
 use crate::compare::array;
 use crate::support::elf::symbol;
 use crate::support::folder::Folder;
 use crate::support::qemu::Qemu;
 use crate::support::rsp::Stub;
 use std::net::TcpStream;
-
-const STORAGE: &str = "-DMFLT_COREDUMP_RAM_SIZE=16384";
 
 /// Bytes of the handler's stack of `size` that were used when the demo has crashed.
 fn stack_used(board: &str, size: usize, options: &[&str]) -> usize {

@@ -1,5 +1,6 @@
 //! The device SDK: compiled for the host and attacked, and run in QEMU.
 
+mod events;
 mod flash;
 mod handler;
 mod host;

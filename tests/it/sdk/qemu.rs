@@ -14,6 +14,9 @@ use std::process::Command;
 /// Cortex-M3, M4 with FPU, M33.
 pub(super) const BOARDS: [&str; 3] = ["mps2-an385", "mps2-an386", "mps2-an505"];
 
+/// Room for a coredump of the demo.
+pub(super) const STORAGE: &str = "-DMFLT_COREDUMP_RAM_SIZE=16384";
+
 /// Builds the demo for a board.
 pub(super) fn build(folder: &Folder, board: &str, options: &[&str]) -> PathBuf {
     let out = folder.file(&format!("{board}.elf"));
@@ -112,7 +115,7 @@ const CRASHES: [(&str, u32, &str, &str); 7] = [
 fn crash_comes_back_over_the_serial_port_and_is_explained() {
     for board in BOARDS {
         let folder = Folder::new();
-        let elf = build(&folder, board, &["-DMFLT_COREDUMP_RAM_SIZE=16384"]);
+        let elf = build(&folder, board, &[STORAGE]);
         let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
         for (number, (crash, reason, function, title)) in (1..).zip(CRASHES) {
             // The limit of the stack is a fault of its own on Armv8-M.
@@ -164,7 +167,7 @@ fn crash_comes_back_over_the_serial_port_and_is_explained() {
 #[test]
 fn second_crash_leaves_the_first_coredump_and_its_own_reboot() {
     let folder = Folder::new();
-    let elf = build(&folder, BOARDS[0], &["-DMFLT_COREDUMP_RAM_SIZE=16384"]);
+    let elf = build(&folder, BOARDS[0], &[STORAGE]);
     let (_qemu, mut serial) = Qemu::with_serial(BOARDS[0], &elf);
     serial.command("crash assert", "> ");
     let first = serial.command("export", "> ");
@@ -183,6 +186,44 @@ fn second_crash_leaves_the_first_coredump_and_its_own_reboot() {
         .map(|(code, saved)| (Value::from(code), Value::from(saved)));
     assert_eq!(told, expected.iter().map(|(code, saved)| (code, saved)).collect::<Vec<_>>());
     assert!(serial.command("export", "> ").contains("0 chunks"));
+}
+
+#[test]
+fn traces_and_heartbeats_arrive_with_their_names() {
+    for board in BOARDS {
+        let folder = Folder::new();
+        let elf = build(&folder, board, &[STORAGE]);
+        let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
+        serial.command("measure", "> ");
+        assert!(serial.command("trace", "> ").contains("trace gave 0"));
+        assert!(serial.command("heartbeat", "> ").contains("heartbeat gave 0"));
+        // Events outlive the reset.
+        serial.command("reset", "> ");
+        let mut printed = String::new();
+        loop {
+            printed += &serial.command("export", "> ");
+            if serial.command("delivered", "> ").contains("nothing is left") {
+                break;
+            }
+        }
+        let messages = decoded(&printed, &elf, &folder);
+        let kinds: Vec<_> = messages.iter().map(|message| message["kind"].as_str()).collect();
+        let expected = ["reboot", "reboot", "trace", "metrics"].map(Some);
+        assert_eq!(kinds, expected, "{board}");
+        assert_eq!(messages[2]["reason"], "sensor_lost", "{board}: {}", messages[2]);
+        assert_eq!(messages[2]["status"], -19);
+        assert_eq!(messages[2]["pc"]["function"], "trace", "{board}: {}", messages[2]);
+        assert_eq!(messages[3]["session"], "heartbeat");
+        let metrics = array(&messages[3]["metrics"]);
+        let value = |name: &str| {
+            let found = metrics.iter().find(|metric| metric["name"] == name);
+            found.unwrap_or_else(|| panic!("{name}: {metrics:?}"))["value"].clone()
+        };
+        assert_eq!(value("samples"), 40);
+        assert_eq!(value("unexpected_reboots"), 0);
+        let coldest = value("coldest_degrees").as_f64().unwrap();
+        assert!((-20.0..-10.0).contains(&coldest), "{coldest}");
+    }
 }
 
 #[test]
@@ -206,7 +247,7 @@ fn coredump_that_does_not_fit_is_cut_and_says_so() {
 fn regions_that_make_no_sense_do_not_end_the_handler() {
     for board in BOARDS {
         let folder = Folder::new();
-        let options = ["-DMFLT_COREDUMP_RAM_SIZE=16384", "-DBAD_REGIONS=1"];
+        let options = [STORAGE, "-DBAD_REGIONS=1"];
         let elf = build(&folder, board, &options);
         let (_qemu, mut serial) = Qemu::with_serial(board, &elf);
         serial.command("measure", "> ");
@@ -223,7 +264,7 @@ fn regions_that_make_no_sense_do_not_end_the_handler() {
 #[test]
 fn stack_that_left_memory_is_kept_from_where_memory_begins() {
     let folder = Folder::new();
-    let elf = build(&folder, BOARDS[0], &["-DMFLT_COREDUMP_RAM_SIZE=16384", "-DGUARD=0"]);
+    let elf = build(&folder, BOARDS[0], &[STORAGE, "-DGUARD=0"]);
     let (_qemu, mut serial) = Qemu::with_serial(BOARDS[0], &elf);
     serial.command("crash stack", "> ");
     let printed = serial.command("export", "> ");

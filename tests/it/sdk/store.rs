@@ -7,8 +7,8 @@ use mflt::format;
 use mflt::snapshot::Snapshot;
 use mflt::wire::{self, Body, Damage, Decoder, Found, Message, MessageKind, Received};
 
-const SOURCES: [&str; 7] =
-    ["chunk", "coredump", "coredump_writer", "crc16", "event", "reboot", "rle"];
+const SOURCES: [&str; 8] =
+    ["cbor", "chunk", "coredump", "coredump_writer", "crc16", "event", "reboot", "rle"];
 const TOO_LARGE: i32 = -2;
 const IO: i32 = -4;
 const EXISTS: i32 = -5;
@@ -82,7 +82,7 @@ impl Device {
 }
 
 /// Messages that arrive when these chunks do.
-fn received<'a>(chunks: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Received> {
+pub(super) fn received<'a>(chunks: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Received> {
     let mut decoder = Decoder::new();
     let mut found: Vec<Found> = chunks.into_iter().flat_map(|chunk| decoder.push(chunk)).collect();
     found.extend(decoder.finish());
@@ -95,7 +95,7 @@ fn received<'a>(chunks: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Received> 
 
 /// The payload of the only message, which is whole.
 #[track_caller]
-fn payload(messages: &[Received], kind: MessageKind) -> Vec<u8> {
+pub(super) fn payload(messages: &[Received], kind: MessageKind) -> Vec<u8> {
     let whole: Vec<_> = messages.iter().filter(|message| message.damage.is_none()).collect();
     assert_eq!(whole.len(), 1, "{messages:?}");
     let message = Message::parse(&whole[0].bytes).unwrap();
