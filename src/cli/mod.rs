@@ -18,9 +18,11 @@ mod gdbserver;
 mod messages;
 mod numbers;
 mod priorities;
+mod probes;
 mod progress;
 mod redact;
 mod regions;
+mod running;
 mod symbols;
 #[cfg(feature = "tui")]
 mod tui;
@@ -81,11 +83,12 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     Console(console::ConsoleArgs),
     Convert(convert::ConvertArgs),
-    Coredump(coredump::CoredumpArgs),
+    Coredump(Box<coredump::CoredumpArgs>),
     Decode(decode::DecodeArgs),
     Diff(diff::DiffArgs),
     GdbInit(gdb_init::GdbInitArgs),
     Gdbserver(gdbserver::GdbserverArgs),
+    Probes(probes::ProbesArgs),
     Symbols(symbols::SymbolsArgs),
     #[cfg(feature = "tui")]
     Tui(tui::TuiArgs),
@@ -102,6 +105,7 @@ impl Command {
             Command::Diff(args) => args.run(context),
             Command::GdbInit(args) => args.run(context),
             Command::Gdbserver(args) => args.run(context),
+            Command::Probes(args) => args.run(context),
             Command::Symbols(args) => args.run(context),
             #[cfg(feature = "tui")]
             Command::Tui(args) => args.run(context),

@@ -1,5 +1,6 @@
 //! What a capture reads first, so that one that ends early is still worth something.
 
+use super::running::Constants;
 use crate::base::{Address, AddressRange, Memory, Overlay};
 use crate::rtos;
 use crate::snapshot::{Register, RegisterSet};
@@ -53,7 +54,9 @@ pub(super) fn first(
         let range = note.and_then(|(address, note)| AddressRange::new(address, note.len() as u64));
         add(&mut ranges, range.filter(|range| range.size() <= LONGEST_NOTE), Purpose::Code);
     }
-    let seen = Overlay { first: memory, second: symbols };
+    // Names and tables in flash are not fetched from a target that has shown to hold the same.
+    let constants = Constants::of(symbols, memory);
+    let seen = Overlay { first: constants, second: Overlay { first: memory, second: symbols } };
     for file in symbols.files() {
         let Some(kernel) = rtos::recognize(file) else { continue };
         let state = kernel.read(&seen, file);

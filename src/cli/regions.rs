@@ -44,14 +44,18 @@ fn check_total(ranges: &[AddressRange]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<Address> {
+/// A number, a symbol or symbol+offset.
+///
+/// # Errors
+/// [`Usage`], naming the text when it makes no sense.
+pub(super) fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<Address> {
     if let Some(number) = parse_number(text) {
         let address = u32::try_from(number)
-            .map_err(|_| Usage(format!("region address `{text}` is beyond 32 bits")))?;
+            .map_err(|_| Usage(format!("address `{text}` is beyond 32 bits")))?;
         return Ok(Address(address));
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(Usage(format!("region address `{text}` is not a number")))
+        return Err(Usage(format!("address `{text}` is not a number")))
             .hint("write 0x20000000, 536870912, a symbol, or symbol+0x10");
     }
     // C++ names may hold a `+` themselves: the whole text first.
@@ -62,7 +66,7 @@ fn parse_address(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<Addres
     let (address, _) = look_up(name, symbols)?;
     let offset = parse_number(offset).and_then(|offset| u32::try_from(offset).ok());
     let address = offset.and_then(|offset| address.checked_add(offset));
-    Ok(address.ok_or_else(|| Usage(format!("region address `{text}` is beyond 32 bits")))?)
+    Ok(address.ok_or_else(|| Usage(format!("address `{text}` is beyond 32 bits")))?)
 }
 
 fn parse_region_size(text: &str, symbols: &Symbols<'_, '_>) -> anyhow::Result<u64> {

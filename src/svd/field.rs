@@ -23,7 +23,7 @@ fn bits(field: Node<'_, '_>) -> Option<(u32, u32)> {
 
 /// The fields of `register`, which holds `held`; lowest bit first.
 pub(super) fn decode<'a, 'i>(
-    walk: &mut Walk<'a, 'i, '_>,
+    walk: &mut Walk<'a, 'i>,
     register: Node<'a, 'i>,
     held: u64,
 ) -> Vec<RegisterField> {
@@ -33,7 +33,7 @@ pub(super) fn decode<'a, 'i>(
 }
 
 fn with_first_bit<'a, 'i>(
-    walk: &mut Walk<'a, 'i, '_>,
+    walk: &mut Walk<'a, 'i>,
     register: Node<'a, 'i>,
     held: u64,
 ) -> Vec<(u32, RegisterField)> {
@@ -70,11 +70,7 @@ fn with_first_bit<'a, 'i>(
 }
 
 /// What `number` is called among the enumerated values for reading.
-fn meaning<'a, 'i>(
-    walk: &mut Walk<'a, 'i, '_>,
-    field: Node<'a, 'i>,
-    number: u64,
-) -> Option<String> {
+fn meaning<'a, 'i>(walk: &mut Walk<'a, 'i>, field: Node<'a, 'i>, number: u64) -> Option<String> {
     let mut default = None;
     for list in field.children().filter(|child| child.has_tag_name("enumeratedValues")) {
         if text(list, "usage") == Some("write") {
@@ -99,7 +95,7 @@ fn meaning<'a, 'i>(
     default
 }
 
-fn name<'a, 'i>(walk: &mut Walk<'a, 'i, '_>, entry: Node<'a, 'i>) -> Option<String> {
+fn name<'a, 'i>(walk: &mut Walk<'a, 'i>, entry: Node<'a, 'i>) -> Option<String> {
     text(entry, "name").filter(|name| walk.copies(name)).map(str::to_string)
 }
 

@@ -1,10 +1,8 @@
-//! Walks peripherals, clusters and registers, and reads those that the dump holds.
+//! Walks peripherals, clusters and registers.
 
 use super::array::{elements, text, value};
-use super::{Decoded, MOST_STEPS, field};
-use crate::base::{Address, Memory as _};
-use crate::report::{Peripheral, PeripheralRegister};
-use crate::snapshot::MemoryImage;
+use super::{Found, MOST_STEPS};
+use crate::base::Address;
 use roxmltree::Node;
 use std::collections::HashMap;
 
@@ -16,9 +14,8 @@ const DEEPEST: usize = 8;
 const SHARE: usize = 32;
 
 /// One walk through a file. `'i` is the text, `'a` its tree.
-pub(super) struct Walk<'a, 'i, 'm> {
+pub(super) struct Walk<'a, 'i> {
     root: Node<'a, 'i>,
-    memory: &'m MemoryImage,
     /// How much may still be looked at.
     steps: usize,
     peripherals: HashMap<&'a str, Node<'a, 'i>>,
@@ -31,6 +28,7 @@ pub(super) struct Walk<'a, 'i, 'm> {
 struct Properties<'a> {
     size: u64,
     access: Option<&'a str>,
+    read_action: Option<&'a str>,
 }
 
 impl<'a> Properties<'a> {
@@ -38,6 +36,7 @@ impl<'a> Properties<'a> {
         Properties {
             size: value(node, "size").unwrap_or(self.size),
             access: text(node, "access").or(self.access),
+            read_action: text(node, "readAction").or(self.read_action),
         }
     }
 }
@@ -50,20 +49,54 @@ struct Place<'a> {
     depth: usize,
 }
 
-impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
-    pub(super) fn new(root: Node<'a, 'i>, memory: &'m MemoryImage) -> Walk<'a, 'i, 'm> {
+/// A register that a walk comes to.
+pub(super) struct Register<'a, 'i> {
+    /// With the names of its clusters before it.
+    pub(super) name: String,
+    pub(super) address: Address,
+    /// Bits: 8, 16 or 32.
+    pub(super) size: u8,
+    /// Whether reading it changes something.
+    pub(super) read_action: bool,
+    node: Node<'a, 'i>,
+    base: Option<Node<'a, 'i>>,
+}
+
+impl<'a, 'i> Register<'a, 'i> {
+    /// What its fields stand in.
+    pub(super) fn described(&self) -> Node<'a, 'i> {
+        let own = children(self.node, "fields").next().is_some();
+        self.base.filter(|_| !own).unwrap_or(self.node)
+    }
+
+    pub(super) fn description(&self) -> Option<&'a str> {
+        text(self.node, "description").or_else(|| text(self.base?, "description"))
+    }
+}
+
+impl<'a, 'i> Walk<'a, 'i> {
+    pub(super) fn new(root: Node<'a, 'i>) -> Walk<'a, 'i> {
         let mut peripherals = HashMap::new();
         for node in children(root, "peripherals").flat_map(|list| children(list, "peripheral")) {
             if let Some(name) = text(node, "name") {
                 peripherals.entry(name).or_insert(node);
             }
         }
-        Walk { root, memory, steps: MOST_STEPS, peripherals, enumerations: None }
+        Walk { root, steps: MOST_STEPS, peripherals, enumerations: None }
     }
 
-    pub(super) fn run(mut self) -> Decoded {
-        let mut decoded = Decoded::default();
-        let device = Properties { size: 32, access: None }.of(self.root);
+    /// Whether not all of the file was looked at.
+    pub(super) fn was_cut(&self) -> bool {
+        self.steps == 0
+    }
+
+    /// Every peripheral, by address, with what `take` makes of its registers that can be read.
+    pub(super) fn run<T>(
+        &mut self,
+        mut take: impl FnMut(&mut Walk<'a, 'i>, Register<'a, 'i>) -> Option<T>,
+    ) -> Vec<Found<T>> {
+        let mut peripherals = Vec::new();
+        let device = Properties { size: 32, access: None, read_action: None }.of(self.root);
         let lists = children(self.root, "peripherals");
         for node in lists.flat_map(|list| children(list, "peripheral")) {
             let chain = self.chain(node);
@@ -79,23 +112,23 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
                 let address = base.wrapping_add(distance);
                 let place = Place { address, prefix: String::new(), properties, depth: 0 };
                 let mut found = Vec::new();
-                self.registers(registers, &place, &mut found);
-                found.sort_by_key(|register: &PeripheralRegister| register.address);
-                if let (false, Ok(address)) = (found.is_empty(), u32::try_from(address)) {
-                    decoded.peripherals.push(Peripheral {
-                        name,
-                        address: address.into(),
-                        description: description.filter(|text| self.copies(text)).map(one_line),
-                        registers: found,
-                    });
+                self.registers(registers, &place, &mut |walk, register| {
+                    let address = register.address;
+                    found.extend(take(walk, register).map(|taken| (address, taken)));
+                });
+                found.sort_by_key(|(address, _)| *address);
+                let registers: Vec<T> = found.into_iter().map(|(_, taken)| taken).collect();
+                if let Ok(address) = u32::try_from(address) {
+                    // What is not taken is not described.
+                    let text = description.filter(|_| !registers.is_empty());
+                    let description = text.filter(|text| self.copies(text)).map(one_line);
+                    let address = Address(address);
+                    peripherals.push(Found { name, address, description, registers });
                 }
             }
         }
-        decoded.peripherals.sort_by_key(|peripheral| peripheral.address);
-        if self.steps == 0 {
-            decoded.remarks.push("the SVD file is too large: not all of it was read".to_string());
-        }
-        decoded
+        peripherals.sort_by_key(|peripheral| peripheral.address);
+        peripherals
     }
 
     /// Counts one look at `node`, by its children, all of which are passed over for each of its
@@ -117,7 +150,7 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
         &mut self,
         list: Node<'a, 'i>,
         place: &Place<'a>,
-        found: &mut Vec<PeripheralRegister>,
+        take: &mut dyn FnMut(&mut Walk<'a, 'i>, Register<'a, 'i>),
     ) {
         for node in list.children().filter(Node::is_element) {
             let kind = node.tag_name().name();
@@ -139,50 +172,18 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
                 let address = place.address.wrapping_add(offset).wrapping_add(distance);
                 let name = format!("{}{name}", place.prefix);
                 if kind == "register" {
-                    found.extend(self.register(node, base, name, address, properties));
+                    if let Some(register) = register(node, base, name, address, properties) {
+                        take(self, register);
+                    }
                 } else if place.depth < DEEPEST {
                     let prefix = format!("{name}.");
                     let depth = place.depth.saturating_add(1);
                     let inner = Place { address, prefix, properties, depth };
                     let own = node.children().any(|child| child.has_tag_name("register"));
-                    self.registers(base.filter(|_| !own).unwrap_or(node), &inner, found);
+                    self.registers(base.filter(|_| !own).unwrap_or(node), &inner, take);
                 }
             }
         }
-    }
-
-    fn register(
-        &mut self,
-        node: Node<'a, 'i>,
-        base: Option<Node<'a, 'i>>,
-        name: String,
-        address: u64,
-        properties: Properties<'a>,
-    ) -> Option<PeripheralRegister> {
-        // What reads give of a write-only register is not what was written.
-        if matches!(properties.access, Some("write-only" | "writeOnce")) {
-            return None;
-        }
-        let at = Address(u32::try_from(address).ok()?);
-        let held = match properties.size {
-            8 => self.memory.read_u8(at).ok()?.into(),
-            16 => self.memory.read_u16(at).ok()?.into(),
-            32 => self.memory.read_u32(at).ok()?,
-            _ => return None,
-        };
-        let own = children(node, "fields").next().is_some();
-        let described = base.filter(|_| !own).unwrap_or(node);
-        let fields = field::decode(self, described, held.into());
-        let description = text(node, "description").or_else(|| text(base?, "description"));
-        let description = description.filter(|description| self.copies(description));
-        Some(PeripheralRegister {
-            name,
-            address: at.into(),
-            size: u8::try_from(properties.size).ok()?,
-            value: held.into(),
-            description: description.map(one_line),
-            fields,
-        })
     }
 
     /// What `node` is derived from: a neighbour in `list`, or a path from a peripheral on.
@@ -252,6 +253,26 @@ impl<'a, 'i, 'm> Walk<'a, 'i, 'm> {
     }
 }
 
+/// The register of `node`, unless what reads give of it is not what was written.
+fn register<'a, 'i>(
+    node: Node<'a, 'i>,
+    base: Option<Node<'a, 'i>>,
+    name: String,
+    address: u64,
+    properties: Properties<'a>,
+) -> Option<Register<'a, 'i>> {
+    if matches!(properties.access, Some("write-only" | "writeOnce")) {
+        return None;
+    }
+    let address = Address(u32::try_from(address).ok()?);
+    let size = u8::try_from(properties.size).ok().filter(|size| matches!(size, 8 | 16 | 32))?;
+    let mut register = Register { name, address, size, read_action: false, node, base };
+    let mut fields = children(register.described(), "fields").flat_map(|f| children(f, "field"));
+    register.read_action =
+        properties.read_action.is_some() || fields.any(|f| text(f, "readAction").is_some());
+    Some(register)
+}
+
 fn children<'a, 'i: 'a>(
     node: Node<'a, 'i>,
     name: &'static str,
@@ -260,6 +281,6 @@ fn children<'a, 'i: 'a>(
 }
 
 /// Descriptions are wrapped and indented as the file is.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

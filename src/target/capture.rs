@@ -4,7 +4,7 @@
 //! memory that cannot be read all end in a snapshot that says what is missing.
 
 use super::plan::{self, CPUID, CapturePlan, ICTR, PlannedRange, Purpose};
-use super::{LiveMemory, Registers, Target, TargetError, mpu};
+use super::{LiveMemory, Registers, Target, TargetError, is_device, mpu};
 use crate::arch::cortex_m::mpu::{MPU_RNR, MPU_TYPE};
 use crate::arch::cortex_m::security::has_security_extension;
 use crate::base::{Address, AddressRange, Memory};
@@ -46,7 +46,7 @@ pub fn capture(
 ) -> Captured {
     let mut snapshot = Snapshot {
         origin: Origin {
-            format: "gdb remote".to_owned(),
+            format: target.route().to_owned(),
             server: Some(target.server()),
             ..Origin::default()
         },
@@ -99,7 +99,10 @@ pub fn capture(
         }
     }
     if capturing.error.is_none() {
-        let first = prioritise(&snapshot.registers, &LiveMemory::new(capturing.target));
+        let live = LiveMemory::new(capturing.target);
+        let first = prioritise(&snapshot.registers, &live);
+        // What finding them took is not read again.
+        let seen = live.into_runs();
         // Stacks and objects mostly lie inside the regions, whose bytes are counted already.
         for outside in first.iter().map(|first| first.range) {
             let inside = plan.ranges.iter().filter_map(|r| r.range.intersection(outside));
@@ -107,8 +110,10 @@ pub fn capture(
             let outside = outside.size().saturating_sub(inside);
             capturing.total = capturing.total.saturating_add(outside);
         }
+        capturing.keep(&seen, first.iter().chain(&plan.ranges).map(|planned| planned.range));
         capturing.ranges(&first);
     }
+    capturing.registers(&plan.registers);
     capturing.ranges(&plan.ranges);
 
     snapshot.origin.complete = Some(capturing.error.is_none() && !capturing.missing);
@@ -131,27 +136,34 @@ struct Capturing<'t, 'p> {
 }
 
 impl Capturing<'_, '_> {
+    /// Reads what of `ranges` is not yet known, all that serve one purpose at once.
     fn ranges(&mut self, ranges: &[PlannedRange]) {
-        for planned in ranges {
-            for range in self.not_yet_read(planned.range) {
-                self.range(PlannedRange { range, ..*planned });
+        for alike in ranges.chunk_by(|a, b| a.purpose == b.purpose && are_alike(a.range, b.range)) {
+            let mut wanted: Vec<AddressRange> = Vec::new();
+            for planned in alike {
+                let known = wanted.clone();
+                let parts = self.not_yet_read(planned.range);
+                wanted.extend(parts.into_iter().flat_map(|part| without(part, known.clone())));
+            }
+            if let (Some(first), false) = (alike.first(), wanted.is_empty()) {
+                self.range(*first, &wanted);
             }
         }
     }
 
-    fn range(&mut self, planned: PlannedRange) {
+    fn range(&mut self, planned: PlannedRange, wanted: &[AddressRange]) {
         if let Some(error) = &self.error {
-            let reason = format!("not read: {error}");
-            self.gaps.push(Gap { range: planned.range, reason });
+            let reason = || format!("not read: {error}");
+            self.gaps.extend(wanted.iter().map(|range| Gap { range: *range, reason: reason() }));
             self.missing = true;
             return;
         }
-        let size = planned.range.size();
+        let size = wanted.iter().fold(0, |sum: u64, range| sum.saturating_add(range.size()));
         let before = self.done;
         let total = self.total;
         let system = matches!(planned.purpose, Purpose::SystemControl(_));
         let report = &mut *self.progress;
-        let read = self.target.read_memory(planned.range, &mut |bytes| {
+        let read = self.target.read_memory(wanted, &mut |bytes| {
             let bytes = if system { 0 } else { bytes.min(size) };
             report(&Progress { done: before.saturating_add(bytes), total, current: planned })
         });
@@ -162,6 +174,57 @@ impl Capturing<'_, '_> {
         self.runs.extend(read.runs);
         self.gaps.extend(read.gaps);
         self.error = read.error;
+    }
+
+    /// Reads registers of peripherals. One that cannot be read, for want of a clock, is a gap.
+    fn registers(&mut self, registers: &[AddressRange]) {
+        let new = registers.iter().flat_map(|range| self.not_yet_read(*range));
+        for range in new.collect::<Vec<_>>() {
+            let size = u32::try_from(range.size()).unwrap_or(0);
+            let read = match self.error.clone() {
+                Some(error) => Err(error),
+                None => self.target.read_register(range.start(), size),
+            };
+            let current = PlannedRange { range, purpose: Purpose::Peripheral };
+            match read {
+                Ok(bytes) => self.runs.push((range.start(), bytes)),
+                Err(TargetError::Refused { code, .. }) => {
+                    self.missing = true;
+                    self.gaps.push(Gap { range, reason: code });
+                }
+                Err(error) => {
+                    self.missing = true;
+                    self.gaps.push(Gap { range, reason: format!("not read: {error}") });
+                    self.error = Some(error);
+                }
+            }
+            let now = Progress { done: self.done, total: self.total, current };
+            if !(self.progress)(&now) {
+                self.error.get_or_insert(TargetError::Cancelled);
+            }
+        }
+    }
+
+    /// Keeps those parts of `runs` that lie in `wanted`.
+    fn keep(
+        &mut self,
+        runs: &[(Address, Vec<u8>)],
+        wanted: impl IntoIterator<Item = AddressRange>,
+    ) {
+        for range in wanted {
+            for (start, bytes) in runs {
+                let run = AddressRange::new(*start, bytes.len() as u64).unwrap_or_default();
+                let parts = run.intersection(range).map(|part| self.not_yet_read(part));
+                for part in parts.into_iter().flatten() {
+                    let offset = part.start().0.saturating_sub(start.0);
+                    let bytes = usize::try_from(offset).ok().and_then(|offset| {
+                        bytes.get(offset..offset.checked_add(usize::try_from(part.size()).ok()?)?)
+                    });
+                    self.done = self.done.saturating_add(part.size());
+                    self.runs.extend(bytes.map(|bytes| (part.start(), bytes.to_vec())));
+                }
+            }
+        }
     }
 
     /// Every region of the MPU; what stays unknown counts as missing.
@@ -179,20 +242,11 @@ impl Capturing<'_, '_> {
 
     /// The parts of `range` that are neither read nor known to be unreadable.
     fn not_yet_read(&self, range: AddressRange) -> Vec<AddressRange> {
-        let runs = self.runs.iter().filter_map(|(start, bytes)| {
-            AddressRange::new(*start, bytes.len() as u64)?.intersection(range)
-        });
-        let gaps = self.gaps.iter().filter_map(|gap| gap.range.intersection(range));
-        let mut known: Vec<AddressRange> = runs.chain(gaps).collect();
-        known.sort();
-        let mut left = Vec::new();
-        let mut reached = u64::from(range.start().0);
-        for part in known {
-            left.extend(between(reached, u64::from(part.start().0)));
-            reached = reached.max(part.end());
-        }
-        left.extend(between(reached, range.end()));
-        left
+        let runs = self
+            .runs
+            .iter()
+            .filter_map(|(start, bytes)| AddressRange::new(*start, bytes.len() as u64));
+        without(range, runs.chain(self.gaps.iter().map(|gap| gap.range)))
     }
 
     fn word(&self, address: Address) -> Option<u32> {
@@ -225,6 +279,29 @@ impl Capturing<'_, '_> {
             memory.insert_gap(gap);
         }
     }
+}
+
+/// The parts of `range` that are in none of `known`.
+fn without(
+    range: AddressRange,
+    known: impl IntoIterator<Item = AddressRange>,
+) -> Vec<AddressRange> {
+    let mut known: Vec<AddressRange> =
+        known.into_iter().filter_map(|part| part.intersection(range)).collect();
+    known.sort();
+    let mut left = Vec::new();
+    let mut reached = u64::from(range.start().0);
+    for part in known {
+        left.extend(between(reached, u64::from(part.start().0)));
+        reached = reached.max(part.end());
+    }
+    left.extend(between(reached, range.end()));
+    left
+}
+
+/// Whether both are memory or both are registers.
+fn are_alike(a: AddressRange, b: AddressRange) -> bool {
+    is_device(a.start()) == is_device(b.start())
 }
 
 fn between(start: u64, end: u64) -> Option<AddressRange> {

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::base::Address;
+
 /// Why a target could not be reached, stopped or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,6 +82,60 @@ pub enum TargetError {
     /// The target runs and cannot be stopped.
     #[error("the target does not stop")]
     DoesNotStop,
+    /// No debug probe is plugged in, or none that was asked for.
+    #[error("no such debug probe is plugged in")]
+    NoProbe,
+    /// Several debug probes could be meant.
+    #[error("{} debug probes are plugged in: {}", .0.len(), .0.join(", "))]
+    SeveralProbes(Vec<String>),
+    /// A probe is named in a way that makes no sense.
+    #[error("`{0}` names no debug probe")]
+    BadSelector(String),
+    /// This user may not open the probe.
+    #[error("no permission to open the debug probe `{0}`")]
+    ProbeDenied(String),
+    /// No chip has that name, or several.
+    #[error("no single chip is called `{name}`")]
+    UnknownChip {
+        /// What was asked for.
+        name: String,
+        /// Chips that may be meant.
+        similar: Vec<String>,
+    },
+    /// Another core answers than the chip has.
+    #[error("this is no {chip}: a {found} answers")]
+    WrongChip {
+        /// The chip that was asked for.
+        chip: String,
+        /// What CPUID says.
+        found: String,
+    },
+    /// The chip has fewer cores.
+    #[error("there is no core {number}: the chip has {count}")]
+    NoCore {
+        /// What was asked for.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The core is switched off.
+    #[error("core {0} is switched off")]
+    CoreOff(usize),
+    /// Read-out protection keeps debuggers out.
+    #[error("the device is locked: its read-out protection keeps debuggers out")]
+    Locked,
+    /// Nothing answers at the probe's other end.
+    #[error("no target answers: {0}")]
+    NoResponse(String),
+    /// What the probe or its driver says.
+    #[error("{0}")]
+    Probe(String),
+    /// DEMCR does not keep its vector catch bits.
+    #[error("the target takes no vector catch")]
+    NoVectorCatch,
+    /// The target halts where it halted before, without a breakpoint of ours.
+    #[error("the target halts at {0} again and does not get on")]
+    Stuck(Address),
     /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -35,6 +35,22 @@ impl<'t> LiveMemory<'t> {
     pub fn new(target: &'t mut dyn Target) -> LiveMemory<'t> {
         LiveMemory { state: RefCell::new(State { target, pages: HashMap::new(), failed: false }) }
     }
+
+    /// What was read and is remembered: pages, lowest address first, those that touch in one.
+    pub(super) fn into_runs(self) -> Vec<(Address, Vec<u8>)> {
+        let mut pages: Vec<(u32, Vec<u8>)> = (self.state.into_inner().pages.into_iter())
+            .filter_map(|(number, bytes)| Some((number, bytes?)))
+            .collect();
+        pages.sort_unstable_by_key(|(number, _)| *number);
+        pages
+            .chunk_by(|(number, _), (next, _)| number.checked_add(1) == Some(*next))
+            .filter_map(|run| {
+                let (first, _) = run.first()?;
+                let bytes = run.iter().flat_map(|(_, bytes)| bytes).copied().collect();
+                Some((Address(first.saturating_mul(PAGE)), bytes))
+            })
+            .collect()
+    }
 }
 
 impl Memory for LiveMemory<'_> {
@@ -92,7 +108,7 @@ impl State<'_> {
         if self.failed {
             return None;
         }
-        let read = self.target.read_memory(range, &mut |_| true);
+        let read = self.target.read_memory(&[range], &mut |_| true);
         self.failed = read.error.is_some();
         let (start, bytes) = read.runs.into_iter().next()?;
         (start == range.start() && bytes.len() as u64 == range.size()).then_some(bytes)

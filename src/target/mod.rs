@@ -1,21 +1,26 @@
 //! Live targets: reaching one, stopping it, reading it, leaving it as it was.
 //!
-//! [`Target`] is what a capture needs; [`rsp::GdbClient`] is the one over the GDB remote
-//! protocol; [`serial`] opens serial devices. Nothing here sets breakpoints or resets, and nothing is written but MPU_RNR, where
-//! [`CapturePlan::all_mpu_regions`] asks for it.
+//! [`Target`] is what a capture needs, [`Execution`] what a [`Watch`] needs; [`rsp::GdbClient`] is the
+//! one over the GDB remote protocol, `probe::ProbeTarget` the one through debug probes; [`serial`] opens serial devices. Nothing here resets. Nothing is
+//! written but MPU_RNR, where [`CapturePlan::all_mpu_regions`] asks for it, and what a [`Catch`] asks
+//! for; both are put back.
 
 mod capture;
 mod error;
 mod live;
 mod mpu;
 mod plan;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod rsp;
 pub mod serial;
+mod watch;
 
 pub use capture::{Captured, Prioritise, Progress, capture};
 pub use error::TargetError;
 pub use live::LiveMemory;
 pub use plan::{CapturePlan, PlannedRange, Purpose, nvic, system_control};
+pub use watch::{Catch, Halt, Watch};
 
 use crate::base::{Address, AddressRange};
 use crate::snapshot::{Gap, RegisterSet};
@@ -54,6 +59,9 @@ pub enum Leave {
 
 /// A core that can be stopped and read.
 pub trait Target {
+    /// The way to the target: `gdb remote`, `debug probe`.
+    fn route(&self) -> &'static str;
+
     /// What this is read through, in the words of the server or probe.
     fn server(&self) -> String;
 
@@ -75,12 +83,19 @@ pub trait Target {
     /// When none can be read.
     fn read_registers(&mut self) -> Result<Registers, TargetError>;
 
-    /// Reads `range`. `progress` is told how many bytes are done and may stop it with `false`.
+    /// Reads `ranges`, which do not overlap; all are registers or none is. `progress` is told how
+    /// many bytes are done and may stop it with `false`.
     fn read_memory(
         &mut self,
-        range: AddressRange,
+        ranges: &[AddressRange],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> MemoryRead;
+
+    /// Reads a register of `size` bytes, 1, 2 or 4, in one access, and nothing beside it.
+    ///
+    /// # Errors
+    /// [`TargetError::Refused`] when it cannot be read, or what the connection says.
+    fn read_register(&mut self, address: Address, size: u32) -> Result<Vec<u8>, TargetError>;
 
     /// Writes a word of the stopped core's memory. A server that agrees may still have ignored it:
     /// who writes reads back.
@@ -100,6 +115,33 @@ pub trait Target {
     /// # Errors
     /// What the connection says; the target's state is not known then.
     fn leave(&mut self, leave: Leave) -> Result<Option<bool>, TargetError>;
+}
+
+/// A core that can also be let run.
+pub trait Execution: Target {
+    /// Lets the stopped core run.
+    ///
+    /// # Errors
+    /// What the server or the connection says.
+    fn resume(&mut self) -> Result<(), TargetError>;
+
+    /// Lets the stopped core execute one instruction.
+    ///
+    /// # Errors
+    /// What the server or the connection says.
+    fn step(&mut self) -> Result<(), TargetError>;
+
+    /// Looks for a short while whether the running core has halted.
+    ///
+    /// # Errors
+    /// What the connection says.
+    fn has_halted(&mut self) -> Result<bool, TargetError>;
+
+    /// Sets a hardware breakpoint on the stopped core, or removes it.
+    ///
+    /// # Errors
+    /// [`TargetError::Refused`] when there are no more, or what the connection says.
+    fn breakpoint(&mut self, address: Address, set: bool) -> Result<(), TargetError>;
 }
 
 /// Whether `address` is a register rather than memory: peripherals and the private peripheral

@@ -110,7 +110,7 @@ fn region(
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<MpuRegion, Failure> {
     target.write_word(MPU_RNR, u32::from(number)).map_err(Failure::Write)?;
-    let read = target.read_memory(window(), progress);
+    let read = target.read_memory(&[window()], progress);
     let words = words(&read);
     if let Some(error) = read.error {
         return Err(Failure::Read(error));
@@ -130,7 +130,7 @@ fn region(
 fn restore(target: &mut dyn Target, selected: u32) -> Option<String> {
     let told = target.write_word(MPU_RNR, selected);
     // A user who interrupts is not to keep MPU_RNR from being looked at: what was read counts.
-    let holds = words(&target.read_memory(window(), &mut |_| true)).map(|[number, ..]| number);
+    let holds = words(&target.read_memory(&[window()], &mut |_| true)).map(|[number, ..]| number);
     if holds == Some(selected) {
         return None;
     }

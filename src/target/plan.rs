@@ -17,6 +17,8 @@ pub enum Purpose {
     Code,
     /// Memory that was asked for.
     Region,
+    /// A register of a peripheral that was asked for.
+    Peripheral,
 }
 
 /// A range to capture.
@@ -33,6 +35,9 @@ pub struct PlannedRange {
 pub struct CapturePlan {
     /// Memory to capture after the registers and the System Control Space.
     pub ranges: Vec<PlannedRange>,
+    /// Registers of peripherals, of 1, 2 or 4 bytes: each is read in one access of its size, before
+    /// the memory.
+    pub registers: Vec<AddressRange>,
     /// Whether the System Control Space is left out.
     pub skip_system_control: bool,
     /// Whether every region of the MPU is read, not only the one that MPU_RNR selects. MPU_RNR is

@@ -19,7 +19,10 @@ mod languages;
 mod live;
 mod matching;
 mod mpu;
+mod peripherals;
 mod plain;
+#[cfg(feature = "probe")]
+mod probe;
 mod sdk;
 mod servers;
 mod support;
@@ -29,3 +32,4 @@ mod tidy;
 mod trustzone;
 mod tui;
 mod vector;
+mod watch;

@@ -41,7 +41,8 @@ fn board(case: &Case, writes: Writes) -> Board {
     regions.resize(if armv8m { 16 } else { 8 }, (0, 0));
     let core = std::fs::read(file(case.text("core"))).unwrap();
     let core = mflt::format::open(&core).unwrap();
-    Board { core, armv8m, regions, selected: if armv8m { 3 } else { 7 }, writes }
+    let selected = if armv8m { 3 } else { 7 };
+    Board { armv8m, regions, selected, ..Board::new(core, writes) }
 }
 
 fn capture(server: &str, case: &Case, core: &Path, more: &[&str]) -> Output {

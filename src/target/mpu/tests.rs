@@ -45,6 +45,10 @@ fn shown_until(end: u32) -> Vec<MpuRegion> {
 }
 
 impl Target for Core {
+    fn route(&self) -> &'static str {
+        ""
+    }
+
     fn server(&self) -> String {
         String::new()
     }
@@ -67,10 +71,11 @@ impl Target for Core {
 
     fn read_memory(
         &mut self,
-        range: AddressRange,
+        ranges: &[AddressRange],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> MemoryRead {
-        assert_eq!(range, window());
+        let range = window();
+        assert_eq!(ranges, [range]);
         if let Some((_, error)) = self.unreadable.clone().filter(|(n, _)| *n == self.selected) {
             let gaps = vec![Gap { range, reason: "E0e".to_owned() }];
             return MemoryRead { gaps, error, ..MemoryRead::default() };
@@ -80,6 +85,10 @@ impl Target for Core {
         let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let error = (!progress(range.size())).then_some(TargetError::Cancelled);
         MemoryRead { runs: vec![(range.start(), bytes)], error, ..MemoryRead::default() }
+    }
+
+    fn read_register(&mut self, address: Address, _: u32) -> Result<Vec<u8>, TargetError> {
+        panic!("no peripheral is asked for: {address}")
     }
 
     fn write_word(&mut self, address: Address, value: u32) -> Result<(), TargetError> {

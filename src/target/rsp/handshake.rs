@@ -167,18 +167,7 @@ impl GdbClient {
         (major <= 7).then_some(false)
     }
 
-    /// Stops a target that runs, or that may run.
-    pub(super) fn stop(&mut self) -> Result<(), TargetError> {
-        if let Ok(reply) = self.link.stop_reply("?", SIMPLE)
-            && stop_signal(&reply).is_some_and(|signal| signal != 0)
-        {
-            self.stop_reason = Some(reason(&reply));
-            return Ok(());
-        }
-        self.interrupt()
-    }
-
-    fn interrupt(&mut self) -> Result<(), TargetError> {
+    pub(super) fn interrupt(&mut self) -> Result<(), TargetError> {
         self.link.send_raw(&[3])?;
         for attempt in 0..2 {
             let reply = match attempt {
@@ -322,7 +311,7 @@ pub(super) fn ram(client: &mut GdbClient) -> Result<Vec<AddressRange>, TargetErr
 }
 
 /// `T05thread:01;` as `stopped with signal 5`.
-fn reason(reply: &[u8]) -> String {
+pub(super) fn reason(reply: &[u8]) -> String {
     let name = match stop_signal(reply) {
         Some(2 | 17 | 19) => STOPPED_BY_US,
         Some(4) => "illegal instruction (SIGILL)",

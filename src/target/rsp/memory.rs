@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::link::{READ, error_code, shorten};
 use super::{GdbClient, ServerKind, console};
-use crate::base::{Address, AddressRange, hex};
+use crate::base::{Address, AddressRange};
 use crate::snapshot::Gap;
 use crate::target::plan::CPUID;
 use crate::target::{MemoryRead, TargetError, is_device};
@@ -23,23 +23,26 @@ const PROBED: u64 = 1 << 10;
 /// Refused requests in one range before whole blocks count as holes.
 const MAX_REFUSED: usize = 4096;
 
-/// Reads `range`; see [`crate::target::Target::read_memory`].
+/// Reads `ranges`; see [`crate::target::Target::read_memory`].
 pub(super) fn read(
     client: &mut GdbClient,
-    range: AddressRange,
+    ranges: &[AddressRange],
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> MemoryRead {
-    let wanted = (u64::from(range.start().0), range.end());
-    let device = is_device(range.start());
+    let mut wanted: Vec<Span> =
+        ranges.iter().map(|range| (u64::from(range.start().0), range.end())).collect();
+    wanted.sort_unstable();
+    let device = ranges.iter().any(|range| is_device(range.start()));
     // Whole words of registers; the surplus is cut off below.
-    let whole = if device { (wanted.0 & !3, wanted.1.next_multiple_of(4)) } else { wanted };
+    let whole = |span: &Span| (span.0 & !3, span.1.next_multiple_of(4));
+    let spans = wanted.iter().map(|span| if device { whole(span) } else { *span });
     let mut reading = Reading {
         client,
         progress,
         device,
         parts: Vec::new(),
         gaps: Vec::new(),
-        again: VecDeque::from([whole]),
+        again: spans.collect(),
         refused: VecDeque::new(),
         suspects: VecDeque::new(),
         refusals: 0,
@@ -49,23 +52,7 @@ pub(super) fn read(
     };
     let error = reading.run().err();
     let (parts, gaps) = (reading.parts, reading.gaps);
-    finish(wanted, parts, gaps, error)
-}
-
-/// Writes a word; see [`crate::target::Target::write_word`].
-pub(super) fn write_word(
-    client: &mut GdbClient,
-    address: Address,
-    value: u32,
-) -> Result<(), TargetError> {
-    let bytes = hex::encode(&value.to_le_bytes());
-    let request = format!("M{:x},4:{bytes}", address.0);
-    let reply = client.link.ask(&request, READ)?;
-    match &*reply {
-        b"OK" => Ok(()),
-        b"" => Err(TargetError::Refused { request, code: "an empty reply".to_owned() }),
-        _ => Err(TargetError::Unexpected { request, reply: shorten(&reply) }),
-    }
+    finish(&wanted, parts, gaps, error)
 }
 
 /// Start and end of a range.
@@ -99,9 +86,7 @@ enum Answer {
 
 impl Reading<'_, '_> {
     fn run(&mut self) -> Result<(), TargetError> {
-        while let Some(span) = self.again.pop_front() {
-            self.stream(span)?;
-        }
+        self.stream()?;
         if self.client.kind == ServerKind::Qemu && !self.device && !self.refused.is_empty() {
             self.look_past_the_mpu()?;
         }
@@ -133,29 +118,38 @@ impl Reading<'_, '_> {
         self.client.link.queue(request.as_bytes());
     }
 
-    /// Reads a range in blocks, many of them on their way at once. A server has to show first
-    /// that it answers one correctly.
-    fn stream(&mut self, span: Span) -> Result<(), TargetError> {
-        let result = self.stream_blocks(span);
+    /// Reads what is to be read in blocks, many of them on their way at once. A server has to
+    /// show first that it answers one correctly.
+    fn stream(&mut self) -> Result<(), TargetError> {
+        let result = self.stream_blocks();
         self.client.link.lazy_acks = false;
         result
     }
 
-    fn stream_blocks(&mut self, (start, end): Span) -> Result<(), TargetError> {
-        let mut next = start;
+    /// The next block to ask for.
+    fn next_block(&mut self) -> Option<Span> {
+        let (start, end) = self.again.pop_front()?;
+        let next = start.saturating_add(self.block()).min(end);
+        if next < end {
+            self.again.push_front((next, end));
+        }
+        Some((start, next))
+    }
+
+    fn stream_blocks(&mut self) -> Result<(), TargetError> {
         let mut on_their_way: VecDeque<Span> = VecDeque::new();
-        let mut proven = false;
         let mut cancelled = None;
         loop {
-            let limit = if proven { self.client.pipeline } else { 1 };
+            let limit = if self.client.proven { self.client.pipeline } else { 1 };
             self.client.link.lazy_acks = limit > 4;
             // Refilled by halves, so that requests travel many to a write.
             if on_their_way.len() <= limit / 2 {
-                while on_their_way.len() < limit && next < end && cancelled.is_none() {
-                    let span = (next, next.saturating_add(self.block()).min(end));
+                while on_their_way.len() < limit
+                    && cancelled.is_none()
+                    && let Some(span) = self.next_block()
+                {
                     self.queue(span);
                     on_their_way.push_back(span);
-                    next = span.1;
                 }
                 if !on_their_way.is_empty() {
                     self.client.link.flush()?;
@@ -188,7 +182,7 @@ impl Reading<'_, '_> {
                 self.parts.push(bytes);
             }
             match answer? {
-                Answer::Bytes(count) if count == size => proven = true,
+                Answer::Bytes(count) if count == size => self.client.proven = true,
                 Answer::Bytes(count) => {
                     // Shorter than asked: what is there counts, the rest is asked for again,
                     // one at a time.
@@ -414,47 +408,50 @@ fn decode_into(digits: &[u8], bytes: &mut Vec<u8>) -> bool {
 
 /// Puts parts and gaps in order, cuts them to what was wanted and names what is missing.
 fn finish(
-    wanted: Span,
+    wanted: &[Span],
     mut parts: Vec<(u64, Vec<u8>)>,
     mut gaps: Vec<(Span, String)>,
     error: Option<TargetError>,
 ) -> MemoryRead {
     parts.sort_by_key(|(start, _)| *start);
     let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
-    for (mut start, mut bytes) in parts {
-        let before = usize::try_from(wanted.0.saturating_sub(start)).unwrap_or(0).min(bytes.len());
-        bytes.drain(..before);
-        start = start.saturating_add(before as u64);
-        bytes.truncate(usize::try_from(wanted.1.saturating_sub(start)).unwrap_or(usize::MAX));
-        match runs.last_mut() {
-            _ if bytes.is_empty() => {}
-            Some((at, run)) if at.saturating_add(run.len() as u64) == start => {
-                run.append(&mut bytes)
+    for (start, bytes) in parts {
+        for (start, mut bytes) in cut(wanted, start, bytes) {
+            match runs.last_mut() {
+                Some((at, run)) if at.saturating_add(run.len() as u64) == start => {
+                    run.append(&mut bytes);
+                }
+                _ => runs.push((start, bytes)),
             }
-            _ => runs.push((start, bytes)),
         }
     }
     // What is neither read nor refused was not reached.
     let mut known: Vec<Span> = gaps.iter().map(|(span, _)| *span).collect();
     known.extend(runs.iter().map(|(at, run)| (*at, at.saturating_add(run.len() as u64))));
     known.sort_unstable();
-    known.push((wanted.1, wanted.1));
     let why = error.as_ref().map_or("not read".to_owned(), |error| format!("not read: {error}"));
-    let mut reached = wanted.0;
-    for (start, end) in known {
-        if start > reached {
-            gaps.push(((reached, start), why.clone()));
+    let mut known = known.into_iter().peekable();
+    let mut reached = 0;
+    for (start, end) in wanted {
+        reached = reached.max(*start);
+        while let Some(span) = known.next_if(|span| span.0 < *end) {
+            if span.0 > reached {
+                gaps.push(((reached, span.0), why.clone()));
+            }
+            reached = reached.max(span.1);
         }
-        reached = reached.max(end);
+        if reached < *end {
+            gaps.push(((reached, *end), why.clone()));
+        }
     }
     gaps.sort();
     let mut merged: Vec<(Span, String)> = Vec::new();
     for (span, reason) in gaps {
-        let span = (span.0.max(wanted.0), span.1.min(wanted.1));
-        match merged.last_mut() {
-            _ if span.0 >= span.1 => {}
-            Some((last, known)) if last.1 == span.0 && *known == reason => last.1 = span.1,
-            _ => merged.push((span, reason)),
+        for span in wanted.iter().filter_map(|wanted| intersection(*wanted, span)) {
+            match merged.last_mut() {
+                Some((last, known)) if last.1 == span.0 && *known == reason => last.1 = span.1,
+                _ => merged.push((span, reason.clone())),
+            }
         }
     }
     let address = |at: u64| u32::try_from(at).ok().map(Address);
@@ -469,4 +466,23 @@ fn finish(
             .collect(),
         error,
     }
+}
+
+fn intersection(a: Span, b: Span) -> Option<Span> {
+    let both = (a.0.max(b.0), a.1.min(b.1));
+    (both.0 < both.1).then_some(both)
+}
+
+/// The pieces of `bytes` at `start` that were wanted.
+fn cut(wanted: &[Span], start: u64, bytes: Vec<u8>) -> Vec<(u64, Vec<u8>)> {
+    let part = (start, start.saturating_add(bytes.len() as u64));
+    let pieces: Vec<Span> = wanted.iter().filter_map(|span| intersection(*span, part)).collect();
+    if pieces == [part] {
+        return vec![(start, bytes)];
+    }
+    let piece = |(from, to): Span| {
+        let index = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
+        Some((from, bytes.get(index(from)..index(to))?.to_vec()))
+    };
+    pieces.into_iter().filter_map(piece).collect()
 }

@@ -1,8 +1,8 @@
 //! A client of the GDB remote protocol for Cortex-M targets.
 //!
 //! Careful with servers that differ: what is sent, in which order, and what may come back is
-//! written down at each step. It never sends `k`, `R`, `vKill`, `vRun`, flash or breakpoint
-//! packets, nor `qSymbol`, with which servers begin to show threads of an RTOS in place of the
+//! written down at each step. It never sends `k`, `R`, `vKill`, `vRun` or flash packets,
+//! breakpoints only for a watch ([`super::Watch`]), nor `qSymbol`, with which servers begin to show threads of an RTOS in place of the
 //! CPU.
 
 mod console;
@@ -12,10 +12,12 @@ mod leave;
 mod link;
 mod memory;
 mod packet;
+mod run;
 mod server;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod word;
 mod xml;
 
 use std::sync::Arc;
@@ -45,6 +47,10 @@ pub struct GdbClient {
     max_read: u32,
     /// Reads that may be on their way at the same time.
     pipeline: usize,
+    /// Whether the server has answered a read correctly.
+    proven: bool,
+    /// Whether we let the target run.
+    running: bool,
     /// The command of the server's console that reads words which it does not give as memory;
     /// the outer `None` until that was needed.
     console: Option<Option<usize>>,
@@ -91,6 +97,8 @@ impl GdbClient {
             was_running: None,
             stop_reason: None,
             pipeline: 1,
+            proven: false,
+            running: false,
             console: None,
         };
         match client.begin() {
@@ -129,6 +137,10 @@ impl GdbClient {
 }
 
 impl Target for GdbClient {
+    fn route(&self) -> &'static str {
+        "gdb remote"
+    }
+
     fn server(&self) -> String {
         self.description.clone()
     }
@@ -142,7 +154,8 @@ impl Target for GdbClient {
     }
 
     fn halt(&mut self) -> Result<(), TargetError> {
-        self.stop()
+        // It was stopped in the beginning. QEMU forgets all breakpoints when it is asked with `?`.
+        if self.running { self.stop_again() } else { Ok(()) }
     }
 
     fn read_registers(&mut self) -> Result<Registers, TargetError> {
@@ -179,14 +192,18 @@ impl Target for GdbClient {
 
     fn read_memory(
         &mut self,
-        range: AddressRange,
+        ranges: &[AddressRange],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> MemoryRead {
-        memory::read(self, range, progress)
+        memory::read(self, ranges, progress)
+    }
+
+    fn read_register(&mut self, address: Address, size: u32) -> Result<Vec<u8>, TargetError> {
+        word::read_register(self, address, size)
     }
 
     fn write_word(&mut self, address: Address, value: u32) -> Result<(), TargetError> {
-        memory::write_word(self, address, value)
+        word::write_word(self, address, value)
     }
 
     fn ram(&mut self) -> Result<Vec<AddressRange>, TargetError> {

@@ -9,6 +9,9 @@ use std::thread::{self, JoinHandle};
 
 const MPU_RNR: u32 = 0xe000_ed98;
 const MPU_RBAR: u32 = 0xe000_ed9c;
+const DEMCR: u32 = 0xe000_edfc;
+/// DEMCR.TRCENA: somebody traces.
+const TRCENA: u32 = 1 << 24;
 
 /// What the server does with a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,7 @@ pub(crate) struct Board {
     /// MPU_RNR.
     pub(crate) selected: u32,
     pub(crate) writes: Writes,
+    pub(crate) demcr: u32,
 }
 
 /// What is left of a session.
@@ -38,6 +42,11 @@ pub(crate) struct Left {
 }
 
 impl Board {
+    /// A board of Armv7-M without MPU regions.
+    pub(crate) fn new(core: Snapshot, writes: Writes) -> Board {
+        Board { core, armv8m: false, regions: Vec::new(), selected: 0, writes, demcr: TRCENA }
+    }
+
     /// Serves one client from a thread of its own; gives `host:port`.
     pub(crate) fn serve(mut self) -> (String, JoinHandle<Left>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -72,7 +81,8 @@ impl Board {
                 let values = values.chain([registers.get(Register::XPSR)]);
                 values.map(|value| hex(value.unwrap_or(0))).collect()
             }
-            "?" => "T05".to_string(),
+            // Whenever it is let run it halts at once.
+            "?" | "c" => "T05".to_string(),
             "D" => "OK".to_string(),
             _ if request.starts_with("qSupported") => "PacketSize=1000".to_string(),
             _ => String::new(),
@@ -96,8 +106,10 @@ impl Board {
 
     /// What the MPU shows at `address`, if that is one of its registers.
     fn shown(&self, address: u32) -> Option<u32> {
-        if address == MPU_RNR {
-            return Some(self.selected);
+        match address {
+            MPU_RNR => return Some(self.selected),
+            DEMCR => return Some(self.demcr),
+            _ => {}
         }
         let word = address.checked_sub(MPU_RBAR)? / 4;
         let alias = word / 2;
@@ -112,12 +124,17 @@ impl Board {
         Some(if word % 2 == 0 { base } else { attributes })
     }
 
-    /// Only MPU_RNR can be written.
+    /// Only MPU_RNR and DEMCR can be written.
     fn write(&mut self, request: &str) -> Option<()> {
-        let digits = request.strip_prefix(&format!("{MPU_RNR:x},4:"))?;
+        let (address, digits) = request.split_once(",4:")?;
         let value = u32::from_str_radix(digits, 16).ok()?.swap_bytes();
+        let register = match u32::from_str_radix(address, 16).ok()? {
+            MPU_RNR => &mut self.selected,
+            DEMCR => &mut self.demcr,
+            _ => return None,
+        };
         if self.writes == Writes::Taken {
-            self.selected = value;
+            *register = value;
         }
         Some(())
     }

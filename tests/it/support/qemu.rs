@@ -26,6 +26,14 @@ impl Drop for Qemu {
 }
 
 impl Qemu {
+    /// Starts the case, which stands at its reset.
+    pub(crate) fn at_reset(case: &Case) -> Result<Qemu, String> {
+        let (qemu, stream) = Qemu::start(case)?;
+        // Without a word; the next client finds it as it was.
+        drop(stream);
+        Ok(qemu)
+    }
+
     /// Starts the case and stops it where the manifest says.
     pub(crate) fn at_stop(case: &Case) -> Result<Qemu, String> {
         Qemu::at(case, &[case.stop_address()], case.stop_hits())

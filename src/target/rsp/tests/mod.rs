@@ -17,7 +17,7 @@ fn range(start: u32, size: u64) -> AddressRange {
 }
 
 fn read(client: &mut GdbClient, start: u32, size: u64) -> MemoryRead {
-    client.read_memory(range(start, size), &mut |_| true)
+    client.read_memory(&[range(start, size)], &mut |_| true)
 }
 
 fn expected(start: u32, size: u64) -> Vec<u8> {
@@ -366,10 +366,60 @@ fn capture_reads_first_what_is_named_and_nothing_twice() {
     drop(client);
     let requests = server.requests();
     let first = requests.iter().position(|r| r == "m20001000,100").unwrap();
-    let rest = requests.iter().position(|r| r.starts_with("m20000000,7fc")).unwrap();
+    // Both pages that the word stands in are known then.
+    let rest = requests.iter().position(|r| r == "m20000200,7fc").unwrap();
+    let page = |r: &&String| r.starts_with("m200000") || r.starts_with("m200001");
+    assert_eq!(
+        requests.iter().filter(page).collect::<Vec<_>>(),
+        ["m20000000,100", "m20000100,100"]
+    );
     let system = requests.iter().position(|r| r == "me000ed00,40").unwrap();
     assert!(!requests.iter().any(|r| r.starts_with('M')), "nothing is written: {requests:?}");
     assert!(system < first && first < rest, "{requests:?}");
+}
+
+#[test]
+fn ranges_far_apart_travel_together() {
+    let habits = Habits { holes: vec![(0x2000_2010, 0x2000_2020)], ..Habits::default() };
+    let server = Server::start(habits);
+    let mut client = server.connect().unwrap();
+    let ranges = [range(0x2000_2000, 64), range(0x2000_0000, 3000), range(0x2000_4001, 7)];
+    let read = client.read_memory(&ranges, &mut |_| true);
+    assert_eq!(read.error, None);
+    let gaps: Vec<_> = read.gaps.iter().map(|gap| gap.range).collect();
+    assert_eq!(gaps, [range(0x2000_2010, 16)]);
+    let expected: Vec<_> =
+        [(0x2000_0000, 3000), (0x2000_2000, 16), (0x2000_2020, 32), (0x2000_4001, 7)]
+            .into_iter()
+            .map(|(start, size)| (Address(start), expected(start, size)))
+            .collect();
+    assert!(read.runs == expected);
+}
+
+#[test]
+fn register_is_read_in_one_access_of_its_size() {
+    let habits = Habits { holes: vec![(0x4000_0010, 0x4000_0014)], ..Habits::default() };
+    let server = Server::start(habits);
+    let mut client = server.connect().unwrap();
+    let plan = CapturePlan {
+        registers: vec![range(0x4000_0001, 1), range(0x4000_0010, 4), range(0x4000_0012 + 2, 2)],
+        skip_system_control: true,
+        ..CapturePlan::default()
+    };
+    let captured = capture(&mut client, &plan, &mut |_, _| Vec::new(), &mut |_| true);
+    assert_eq!(captured.error, None);
+    let memory = &captured.snapshot.memory;
+    assert_eq!(
+        memory.gaps().iter().map(|gap| gap.range).collect::<Vec<_>>(),
+        [range(0x4000_0010, 4)]
+    );
+    assert_eq!(memory.read_u8(Address(0x4000_0001)), Ok(byte(0x4000_0001)));
+    assert_eq!(memory.size(), 3);
+    assert_eq!(captured.snapshot.origin.complete, Some(false));
+    drop(client);
+    let requests = server.requests();
+    let reads: Vec<_> = requests.iter().filter(|r| r.starts_with('m')).collect();
+    assert_eq!(reads, ["m40000001,1", "m40000010,4", "m40000014,2"]);
 }
 
 #[test]
