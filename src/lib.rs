@@ -28,6 +28,8 @@ pub mod base;
 #[cfg(feature = "cli")]
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod dap;
 pub mod diff;
 pub mod format;
 #[cfg(feature = "cli")]

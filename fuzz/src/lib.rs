@@ -71,6 +71,7 @@ pub fn svd(bytes: &[u8]) {
         memory.insert(Address(base), vec![0x5a; 0x100]).expect("an address of a peripheral");
     }
     let _ = mflt::svd::decode(text, &memory);
+    let _ = mflt::svd::select(text, &["A".to_string(), "A.B".to_string()]);
 }
 
 /// `mflt diff A B`, with `bytes` as the second of two dumps.

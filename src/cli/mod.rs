@@ -7,6 +7,7 @@ mod analyze;
 mod console;
 mod convert;
 mod coredump;
+mod dap;
 mod decode;
 mod diff;
 mod dump;
@@ -84,6 +85,7 @@ enum Command {
     Console(console::ConsoleArgs),
     Convert(convert::ConvertArgs),
     Coredump(Box<coredump::CoredumpArgs>),
+    Dap(dap::DapArgs),
     Decode(decode::DecodeArgs),
     Diff(diff::DiffArgs),
     GdbInit(gdb_init::GdbInitArgs),
@@ -101,6 +103,7 @@ impl Command {
             Command::Console(args) => args.run(context),
             Command::Convert(args) => args.run(context),
             Command::Coredump(args) => args.run(context),
+            Command::Dap(args) => args.run(context),
             Command::Decode(args) => args.run(context),
             Command::Diff(args) => args.run(context),
             Command::GdbInit(args) => args.run(context),

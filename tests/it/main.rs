@@ -7,6 +7,7 @@ mod bare;
 mod cli;
 mod compare;
 mod console;
+mod dap;
 mod decode;
 mod diff;
 mod formats;

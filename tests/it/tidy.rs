@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("svd", &["base", "snapshot", "report"]),
     ("diff", &["base", "snapshot", "report", "symbols"]),
     ("gdb", &["base", "snapshot", "report", "symbols", "analysis"]),
+    ("dap", &["base", "report", "analysis"]),
     ("tui", &["base", "snapshot", "report", "symbols", "analysis"]),
 ];
 
