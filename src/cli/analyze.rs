@@ -1,16 +1,14 @@
 //! `mflt analyze`: explain a dump.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::peripherals::{self, Device};
 use super::{Context, Exit, dump, elf};
 use crate::analysis::{Options, analyze};
 use crate::base::Address;
-use crate::report::{Note, Report, Section, Severity, render_section, render_text, write_json};
-use crate::snapshot::MemoryImage;
-use crate::svd;
+use crate::report::{Section, Severity, render_section, render_text, write_json};
 
 /// Explain why the firmware in a dump crashed.
 ///
@@ -99,7 +97,8 @@ impl AnalyzeArgs {
         };
         let mut report = analyze(&snapshot, &symbols, &options);
         if let Some(path) = &self.svd {
-            add_peripherals(&mut report, path, &snapshot.memory)?;
+            let device = Device::read(path)?;
+            peripherals::add(&mut report, device.decode(&snapshot.memory)?);
         }
         if self.json {
             write_json(&mut report, &mut context.out)?;
@@ -115,27 +114,4 @@ impl AnalyzeArgs {
         std::mem::forget((report, symbols));
         Ok(if self.strict && incomplete { Exit::Incomplete } else { Exit::Done })
     }
-}
-
-/// Adds the peripheral registers that the SVD file at `path` names.
-fn add_peripherals(report: &mut Report, path: &Path, memory: &MemoryImage) -> anyhow::Result<()> {
-    let act = || format!("reading SVD file `{}`", path.display());
-    let bytes = std::fs::read(path).with_context(act)?;
-    // Descriptions in old encodings are no reason to refuse a file.
-    let text = String::from_utf8_lossy(&bytes);
-    let decoded = svd::decode(&text, memory).with_context(act)?;
-    let note = |code: &str, text: String| Note {
-        code: code.into(),
-        severity: Severity::Info,
-        text,
-        address: None,
-    };
-    report.notes.extend(decoded.remarks.into_iter().map(|text| note("svd", text)));
-    if decoded.peripherals.is_empty() {
-        let text = "the dump holds no register that the SVD file names: capture them with \
-                    `mflt coredump --region ADDR SIZE`";
-        report.notes.push(note("svd_nothing_captured", text.to_string()));
-    }
-    report.peripherals = decoded.peripherals;
-    Ok(())
 }

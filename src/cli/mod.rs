@@ -18,6 +18,7 @@ mod gdb_init;
 mod gdbserver;
 mod messages;
 mod numbers;
+mod peripherals;
 mod priorities;
 mod probes;
 mod progress;

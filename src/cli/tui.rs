@@ -10,8 +10,12 @@ use anyhow::Context as _;
 use clap::Args;
 use etcetera::BaseStrategy as _;
 
+use super::peripherals::{self, Device};
 use super::{Context, Exit, Usage, WithHint, coredump, dump, elf, exit, files, priorities};
-use crate::snapshot::Snapshot;
+use crate::base::Address;
+use crate::report::Report;
+use crate::snapshot::{MemoryImage, Snapshot};
+use crate::svd::Decoded;
 use crate::symbols::{SymbolFile, Symbols};
 use crate::target::{CapturePlan, Leave, Target as _, capture};
 use crate::tui::terminal::{self, Outcome};
@@ -29,6 +33,7 @@ const LONGEST_SOURCE: u64 = 32 << 20;
 #[command(after_help = "Examples:\n  mflt tui crash.core --elf zephyr.elf\n  \
     mflt tui crash.core --elf zephyr.elf --source-map /build/src=./src\n  \
     mflt tui today.core --elf zephyr.elf --diff yesterday.core\n  \
+    mflt tui crash.core --elf zephyr.elf --svd STM32F407.svd\n  \
     mflt tui --gdb localhost:3333 --elf zephyr.elf\n\n\
     What is set with keys (theme, layout, base of numbers, pinned globals) is kept in\n\
     $XDG_STATE_HOME/mflt/tui, and --theme counts more.")]
@@ -43,6 +48,13 @@ pub(super) struct TuiArgs {
     /// The firmware's ELF file; several for several images.
     #[arg(long, value_name = "ELF")]
     elf: Vec<PathBuf>,
+    /// The dump is raw memory, and this is its address.
+    #[arg(long, value_name = "ADDR", value_parser = dump::address, conflicts_with = "gdb")]
+    base: Option<Address>,
+    /// CMSIS-SVD file of the microcontroller: names the peripheral registers that the dump holds,
+    /// on a screen of their own.
+    #[arg(long, value_name = "FILE")]
+    svd: Option<PathBuf>,
     /// Another dump of the same firmware: bytes that differ stand out in the memory screen.
     #[arg(long, value_name = "CORE")]
     diff: Option<PathBuf>,
@@ -75,6 +87,7 @@ impl TuiArgs {
         let remembered = remembered();
         let mut settings = Settings {
             live: self.gdb.is_some(),
+            peripherals: self.svd.is_some(),
             title: self.title(),
             theme: if is_light() { Theme::Light } else { Theme::Dark },
             ..Settings::default()
@@ -113,16 +126,19 @@ impl TuiArgs {
         let mapped = elf::map_all(&self.elf)?;
         let images = elf::parse_all(&self.elf, &mapped)?;
         let symbols = elf::symbols_of(&self.elf, &images);
+        let device = self.svd.as_deref().map(Device::read).transpose()?;
         let mut desktop = Desktop {
             gdb: self.gdb.clone(),
             source_map: self.source_map.clone(),
             folders: folders(&self.elf),
             symbols: &symbols,
             remembered,
+            device,
+            decoded: None,
             cancelled: Arc::clone(desk.cancelled()),
         };
         let snapshot = match &self.core {
-            Some(core) => dump::open(core)?,
+            Some(core) => dump::open_at(core, self.base)?,
             None => {
                 // Before the interface stands, progress is a line on standard error.
                 let captured = desktop.capture(&mut |line| {
@@ -139,6 +155,9 @@ impl TuiArgs {
                 dump::refuse_foreign(other, &self.elf, &symbols)?;
             }
         }
+        // What is no SVD file is refused while there is somebody to tell.
+        let device = desktop.device.as_ref();
+        desktop.decoded = device.map(|device| device.decode(&snapshot.memory)).transpose()?;
         desk.opened();
         desk.serve(snapshot, &symbols, other, &mut desktop);
         Ok(())
@@ -176,6 +195,9 @@ struct Desktop<'a, 'd> {
     folders: Vec<PathBuf>,
     symbols: &'a [SymbolFile<'d>],
     remembered: Option<PathBuf>,
+    device: Option<Device>,
+    /// What the first dump holds of the device's registers.
+    decoded: Option<Decoded>,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -241,6 +263,14 @@ impl Host for Desktop<'_, '_> {
             }
         }
         Err(format!("{name} is not on this machine"))
+    }
+
+    fn complete(&mut self, report: &mut Report, memory: &MemoryImage) {
+        let Some(device) = &self.device else { return };
+        // The file was read once: it can be again.
+        if let Some(decoded) = self.decoded.take().or_else(|| device.decode(memory).ok()) {
+            peripherals::add(report, decoded);
+        }
     }
 
     fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {

@@ -53,7 +53,7 @@ pub use set::Symbols;
 pub use symtab::{Symbol, SymbolKind};
 pub use type_layout::{ArrayLayout, Slot, SlotKind};
 pub use types::{Encoding, Enumerator, MemberInfo, TypeInfo, TypeKind, TypeRef, VariantPart};
-pub use values::{Element, Float, Limits, Member, Value, ValueKind};
+pub use values::{Element, Float, Limits, Member, REPEATS, Value, ValueKind};
 pub use variables::{Global, Variable, VariableKind};
 
 #[cfg(test)]

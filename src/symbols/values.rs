@@ -59,7 +59,7 @@ pub struct Element<'d> {
 }
 
 /// So many equal elements in a row are read as one, as GDB does.
-pub(super) const REPEATS: u64 = 10;
+pub const REPEATS: u64 = 10;
 
 /// Bytes of a variable's arrays that are searched for equal elements.
 const MOST_COMPARED: usize = 1 << 18;

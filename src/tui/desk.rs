@@ -25,6 +25,9 @@ pub trait Host {
     /// Why there is none, for people.
     fn source(&mut self, name: &str) -> Result<String, String>;
 
+    /// Adds to a report what only other files tell of `memory`: the registers of peripherals.
+    fn complete(&mut self, report: &mut Report, memory: &MemoryImage);
+
     /// Writes a file that somebody named.
     ///
     /// # Errors
@@ -100,7 +103,8 @@ impl Desk {
         let prepared = Inspector::prepared(snapshot, files);
         let inspector = Inspector::new(&prepared, files);
         // Globals are read when somebody looks at them.
-        let report = inspector.report(&Options { globals: false, ..Options::default() });
+        let mut report = inspector.report(&Options { globals: false, ..Options::default() });
+        host.complete(&mut report, &prepared.memory);
         let captured = Arc::new(prepared.memory.clone());
         let memory = with_constants(&captured, inspector.constants());
         let loaded =
@@ -130,7 +134,7 @@ impl Desk {
                     self.answer(Answer::Source(name, text))?;
                 }
                 Request::Write { path, what } => {
-                    let bytes = scene.exported(what);
+                    let bytes = scene.exported(what, host);
                     let done = bytes.and_then(|bytes| host.write(&path, &bytes));
                     self.answer(Answer::Done(done.map(|()| format!("written to {path}"))))?;
                 }
@@ -197,8 +201,12 @@ impl Scene<'_, '_> {
     }
 
     /// The bytes of a file.
-    fn exported(&self, what: Export) -> Result<Vec<u8>, String> {
-        let whole = || -> Report { analyze(self.snapshot, self.files, &Options::default()) };
+    fn exported(&self, what: Export, host: &mut dyn Host) -> Result<Vec<u8>, String> {
+        let mut whole = || -> Report {
+            let mut report = analyze(self.snapshot, self.files, &Options::default());
+            host.complete(&mut report, &self.snapshot.memory);
+            report
+        };
         match what {
             Export::Text(text) => Ok(text.into_bytes()),
             Export::Report => {

@@ -73,6 +73,9 @@ fn absent(section: Section) -> &'static str {
         Section::Heaps => "no heap was found: neither of the kernel nor of the C library",
         Section::Logs => "no log was found in the captured memory",
         Section::Objects => "no kernel objects were found",
+        Section::Peripherals => {
+            "the dump holds no register that the SVD file names: `mflt coredump --region ADDR SIZE` captures them"
+        }
         _ => "nothing is known",
     }
 }
@@ -81,41 +84,44 @@ fn absent(section: Section) -> &'static str {
 fn links(text: &str, report: &Report, names: &[String]) -> Vec<Link> {
     let mut links = Vec::new();
     let mut word = String::new();
-    let mut start = 0_usize;
+    let (mut start, mut before) = (0_usize, ' ');
+    let mut angled = false;
     // A space at the end closes the last word.
     for (index, character) in text.chars().chain([' ']).enumerate() {
         if character.is_alphanumeric() || matches!(character, '_' | '#') {
             if word.is_empty() {
-                start = index;
+                (start, angled) = (index, before == '<');
             }
             word.push(character);
             continue;
         }
-        if let Some(target) = target(&word, report, names) {
+        if let Some(target) = target(&word, angled, report, names) {
             links.push(Link { start, end: index, target });
         }
         word.clear();
+        before = character;
     }
     links
 }
 
-fn target(word: &str, report: &Report, names: &[String]) -> Option<Target> {
+/// What `word` leads to; one behind `<` is a symbol: `<ring+8>`.
+fn target(word: &str, angled: bool, report: &Report, names: &[String]) -> Option<Target> {
     if let Some(digits) = word.strip_prefix("0x").filter(|digits| digits.len() == 8) {
         return u32::from_str_radix(digits, 16).ok().map(|at| Target::Address(Address(at)));
     }
     if let Some(number) = word.strip_prefix('#') {
         return number.parse().ok().map(Target::Frame);
     }
-    if word.len() < 3 {
+    // Words of the language are not meant, unless they name a thread.
+    if word.len() < 3 && !angled {
         return None;
     }
-    // Words of the language are not meant, unless they name a thread.
     if let Some(thread) = report.threads.iter().position(|thread| thread.name == word) {
         return Some(Target::Thread(thread));
     }
-    let is_name =
-        word.contains('_') && names.binary_search_by(|name| name.as_str().cmp(word)).is_ok();
-    is_name.then(|| Target::Symbol(word.to_string()))
+    let is_name = angled || word.contains('_');
+    let is_known = || names.binary_search_by(|name| name.as_str().cmp(word)).is_ok();
+    (is_name && is_known()).then(|| Target::Symbol(word.to_string()))
 }
 
 #[cfg(test)]
@@ -137,6 +143,7 @@ mod tests {
         assert_eq!(found("PC 0x00001234: x"), [(3, Target::Address(Address(0x1234)))]);
         assert_eq!(found("  #3  0x1 main"), [(2, Target::Frame(3))]);
         assert_eq!(found("<rx_ring+8>"), [(1, Target::Symbol("rx_ring".into()))]);
-        assert_eq!(found("0xzzzzzzzz ## #x no_such"), []);
+        assert_eq!(found("at <main+12>"), [(4, Target::Symbol("main".into()))]);
+        assert_eq!(found("0xzzzzzzzz ## #x no_such main"), []);
     }
 }

@@ -15,6 +15,8 @@ pub enum Event {
     Input(ratatui::crossterm::event::Event),
     /// The worker has something.
     Answer(Answer),
+    /// The program was stopped and goes on: the terminal is as the shell left it.
+    Resumed,
     /// The terminal is gone or a signal came: why the program is to end.
     Ended(String),
 }
@@ -28,6 +30,8 @@ pub enum Effect {
     Copy(String),
     /// The screen is drawn anew from nothing.
     Redraw,
+    /// The program stops until the shell lets it go on.
+    Suspend,
     /// The program ends.
     Quit,
 }

@@ -15,10 +15,11 @@ pub(super) enum Screen {
     Heap,
     Log,
     Objects,
+    Peripherals,
 }
 
-/// Every screen with its key and its name.
-pub(super) const SCREENS: [(char, &str, Screen); 10] = [
+/// Every screen with its key and its name. The last is there with an SVD file only.
+pub(super) const SCREENS: [(char, &str, Screen); 11] = [
     ('1', "Overview", Screen::Overview),
     ('2', "Threads", Screen::Threads),
     ('3', "Globals", Screen::Globals),
@@ -29,6 +30,7 @@ pub(super) const SCREENS: [(char, &str, Screen); 10] = [
     ('8', "Heap", Screen::Heap),
     ('9', "Log", Screen::Log),
     ('0', "Kernel", Screen::Objects),
+    ('-', "Periph", Screen::Peripherals),
 ];
 
 /// A part of a screen that can have the keys.
@@ -102,10 +104,12 @@ pub(super) enum Action {
     PreviousChange,
     Reread,
     Redraw,
+    Suspend,
 }
 
 /// A row: which keys do what, where.
 pub(super) struct Binding {
+    /// None where [`action`] knows them: those with Control.
     keys: &'static [KeyCode],
     /// How the keys are written.
     pub(super) shown: &'static str,
@@ -288,6 +292,14 @@ pub(super) const KEYS: &[Binding] = &[
     key(&[Char('9')], "9", Action::Show(Screen::Log), &[], "log", None),
     key(&[Char('0')], "0", Action::Show(Screen::Objects), &[], "kernel objects", None),
     key(
+        &[Char('-')],
+        "-",
+        Action::Show(Screen::Peripherals),
+        &[],
+        "peripheral registers (--svd)",
+        None,
+    ),
+    key(
         &[Backspace, Char('(')],
         "Backspace (",
         Action::Back,
@@ -310,6 +322,9 @@ pub(super) const KEYS: &[Binding] = &[
     key(&[Char('>')], ">", Action::Wider, &[], "left side wider", None),
     key(&[Char('<')], "<", Action::Narrower, &[], "left side narrower", None),
     key(&[Char('r')], "r", Action::Reread, &[], "read the live target again", None),
+    #[cfg(unix)]
+    key(&[], "Ctrl-Z", Action::Suspend, &[], "to the shell; `fg` comes back", None),
+    key(&[], "Ctrl-L", Action::Redraw, &[], "draw the screen anew", None),
     key(&[Char('?'), F(1)], "? F1", Action::Help, &[], "help", Some("help")),
     key(&[Char('q')], "q Ctrl-C", Action::Quit, &[], "quit", Some("quit")),
 ];
@@ -321,6 +336,8 @@ pub(super) fn action(event: KeyEvent, pane: Pane) -> Option<Action> {
             Char('c') => Some(Action::Quit),
             Char('o') => Some(Action::Back),
             Char('l') => Some(Action::Redraw),
+            #[cfg(unix)]
+            Char('z') => Some(Action::Suspend),
             Char('d' | 'f') => Some(Action::PageDown),
             Char('u' | 'b') => Some(Action::PageUp),
             Char('n') => Some(Action::Down),
@@ -347,10 +364,11 @@ pub(super) fn in_pane(pane: Pane) -> impl Iterator<Item = &'static Binding> {
 
 /// Whether the keys of `binding` do in `pane` what it says, and not what is the pane's own.
 pub(super) fn is_reached(binding: &Binding, pane: Pane) -> bool {
-    binding.keys.iter().any(|code| {
+    let own = binding.keys.iter().any(|code| {
         let first = in_pane(pane).find(|other| other.keys.contains(code));
         first.is_some_and(|first| std::ptr::eq(first, binding))
-    })
+    });
+    own || binding.keys.is_empty()
 }
 
 #[cfg(test)]

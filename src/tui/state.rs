@@ -2,7 +2,7 @@
 
 use super::document::Line;
 use super::event::{Found, Loaded, Named};
-use super::keys::{Pane, Screen};
+use super::keys::{Pane, SCREENS, Screen};
 use super::layout;
 use super::memory::Rows;
 use super::theme::Theme;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub pins: Vec<String>,
     /// Whether the target can be read again.
     pub live: bool,
+    /// Whether an SVD file names the registers of peripherals.
+    pub peripherals: bool,
     /// What the dump is called.
     pub title: String,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             word: 1,
             pins: Vec::new(),
             live: false,
+            peripherals: false,
             title: String::new(),
         }
     }
@@ -355,6 +358,13 @@ impl State {
     /// What is to be remembered of the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The screens that there are, each with its key and its name.
+    pub(super) fn screens(&self) -> impl Iterator<Item = (char, &'static str, Screen)> {
+        let peripherals = self.settings.peripherals;
+        let there = move |screen: Screen| screen != Screen::Peripherals || peripherals;
+        SCREENS.into_iter().filter(move |(_, _, screen)| there(*screen))
     }
 
     /// The pane that has the keys.

@@ -12,11 +12,12 @@ use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use ratatui::crossterm::{cursor, execute, terminal};
+use ratatui::layout::{Position, Rect, Size};
 use ratatui::{DefaultTerminal, Terminal};
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Events that are taken before the next frame is drawn; more of them wait.
@@ -51,6 +52,8 @@ pub fn run<E: Send + 'static>(
     let (requests, requests_out) = channel();
     let cancelled = Arc::new(AtomicBool::new(false));
     let desk = Desk::new(requests_out, events_in.clone(), Arc::clone(&cancelled));
+    #[cfg(unix)]
+    tell_resumed(&events_in)?;
     let (signals, flag) = (events_in.clone(), Arc::clone(&cancelled));
     // Without a handler a signal just ends the program.
     let _ = ctrlc::set_handler(move || {
@@ -63,9 +66,13 @@ pub fn run<E: Send + 'static>(
         let _ended = ended;
         work(&desk)
     })?;
-    let outcome = match events.recv() {
-        Ok(Event::Answer(Answer::Opened)) => shown(settings, mouse, &events, events_in, &requests)?,
-        Ok(Event::Ended(why)) if why != WORKER_GONE => Some(Outcome::Ended(why)),
+    // A stop and what follows it are the shell's as long as the terminal is.
+    let first = events.iter().find(|event| !matches!(event, Event::Resumed));
+    let outcome = match first {
+        Some(Event::Answer(Answer::Opened)) => {
+            shown(settings, mouse, &events, events_in, &requests)?
+        }
+        Some(Event::Ended(why)) if why != WORKER_GONE => Some(Outcome::Ended(why)),
         _ => None,
     };
     // The worker is to stop reading a target, and to leave that as it was found.
@@ -80,6 +87,21 @@ pub fn run<E: Send + 'static>(
             (Ok(Ok(())), None) => Outcome::Quit,
         }),
     }
+}
+
+/// Tells the loop when the program goes on after it was stopped.
+#[cfg(unix)]
+fn tell_resumed(events: &Sender<Event>) -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGCONT])?;
+    let events = events.clone();
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in signals.forever() {
+            if events.send(Event::Resumed).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
 }
 
 /// Tells the loop that the worker has ended, by a panic too.
@@ -107,13 +129,17 @@ fn shown<E>(
     let mut state = State::new(settings, size.width, size.height);
     thread::Builder::new().name("input".into()).spawn(move || read_input(&events_in))?;
     loop {
-        screen.terminal.draw(|frame| view(&state, frame))?;
+        screen.draw(&state)?;
         let Ok(first) = events.recv() else { return Ok(None) };
         let more = std::iter::from_fn(|| events.try_recv().ok());
         for event in std::iter::once(first).chain(more.take(BATCH)) {
-            if let Event::Ended(why) = event {
-                return Ok((why != WORKER_GONE).then_some(Outcome::Ended(why)));
-            }
+            let event = match event {
+                Event::Ended(why) => {
+                    return Ok((why != WORKER_GONE).then_some(Outcome::Ended(why)));
+                }
+                Event::Resumed => screen.take_back()?,
+                event => event,
+            };
             for effect in update(&mut state, event) {
                 match effect {
                     Effect::Quit => return Ok(Some(Outcome::Quit)),
@@ -123,7 +149,8 @@ fn shown<E>(
                         }
                     }
                     Effect::Copy(text) => screen.copy(&text)?,
-                    Effect::Redraw => screen.terminal.clear()?,
+                    Effect::Redraw => drop(screen.redraw()?),
+                    Effect::Suspend => screen.suspend()?,
                 }
             }
         }
@@ -147,26 +174,105 @@ fn read_input(events: &Sender<Event>) {
 /// The terminal in our hands, given back when this is dropped and before a panic is printed.
 struct Guard {
     terminal: DefaultTerminal,
+    mouse: bool,
+    hold: Arc<Hold>,
+}
+
+/// Whether the terminal is ours: from the first panic on it is not, and nothing is drawn.
+#[derive(Default)]
+struct Hold {
+    lost: AtomicBool,
+    /// Held while something is drawn.
+    drawing: Mutex<()>,
+}
+
+impl Hold {
+    /// Gives the terminal back, once.
+    fn end(&self) {
+        if !self.lost.swap(true, Ordering::SeqCst) {
+            give_back();
+        }
+    }
 }
 
 impl Guard {
     fn new(mouse: bool) -> io::Result<Guard> {
-        let before = std::panic::take_hook();
+        let (before, hold) = (std::panic::take_hook(), Arc::<Hold>::default());
+        let (ended, owner) = (Arc::clone(&hold), thread::current().id());
         std::panic::set_hook(Box::new(move |panic| {
-            give_back();
+            // Another thread may be amid a frame, which would cover what is printed.
+            let drawing = (thread::current().id() != owner).then(|| ended.drawing.lock());
+            ended.end();
+            drop(drawing);
             before(panic);
         }));
-        terminal::enable_raw_mode()?;
-        // From here on what fails gives the terminal back.
         let backend = ratatui::backend::CrosstermBackend::new(io::stdout());
-        let guard = Guard { terminal: Terminal::new(backend)? };
+        // From here on what fails gives the terminal back.
+        let guard = Guard { terminal: Terminal::new(backend)?, mouse, hold };
+        guard.take()?;
+        Ok(guard)
+    }
+
+    fn draw(&mut self, state: &State) -> io::Result<()> {
+        let _drawing = self.hold.drawing.lock();
+        if !self.hold.lost.load(Ordering::SeqCst) {
+            self.terminal.draw(|frame| view(state, frame))?;
+        }
+        Ok(())
+    }
+
+    /// Keys one by one, and the second screen.
+    fn take(&self) -> io::Result<()> {
+        let _drawing = self.hold.drawing.lock();
+        if self.hold.lost.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        terminal::enable_raw_mode()?;
         execute!(io::stdout(), terminal::EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
         // Not every terminal begins its second screen empty.
         execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
-        if mouse {
+        if self.mouse {
             execute!(io::stdout(), EnableMouseCapture)?;
         }
-        Ok(guard)
+        Ok(())
+    }
+
+    /// After a stop the terminal is as the shell left it, and may have another size.
+    fn take_back(&mut self) -> io::Result<Event> {
+        // Whoever stopped it, the modes and the screen then are what they are believed to be.
+        give_back();
+        self.take()?;
+        let size = self.redraw()?;
+        Ok(Event::Input(event::Event::Resize(size.width, size.height)))
+    }
+
+    /// Has all of the screen drawn by the next frame. `Terminal::clear` would ask the terminal where
+    /// its cursor is, and the answer would go to the thread that reads keys.
+    fn redraw(&mut self) -> io::Result<Size> {
+        let _drawing = self.hold.drawing.lock();
+        let size = self.terminal.size()?;
+        if !self.hold.lost.load(Ordering::SeqCst) {
+            self.terminal.resize(Rect::from((Position::ORIGIN, size)))?;
+        }
+        Ok(size)
+    }
+
+    /// Stops this program and those it was started with, as Ctrl-Z does elsewhere. When it goes on,
+    /// [`Event::Resumed`] comes.
+    #[cfg(unix)]
+    fn suspend(&mut self) -> io::Result<()> {
+        use nix::sys::signal::{Signal, kill};
+        give_back();
+        kill(nix::unistd::Pid::from_raw(0), Signal::SIGTSTP)?;
+        // Nothing has stopped where no shell could let it go on.
+        self.take()?;
+        self.redraw().map(drop)
+    }
+
+    /// There is no such key here.
+    #[cfg(not(unix))]
+    fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     /// Hands `text` to the terminal's clipboard (OSC 52).
@@ -182,7 +288,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        give_back();
+        self.hold.end();
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) open: bool,
     /// None until they were read.
     children: Option<Vec<Node>>,
+    /// Number of the part behind those: equal elements share a child.
+    next: u64,
     /// How many parts there are behind those.
     more: u64,
     /// How a list ended, when the children are its nodes.
@@ -70,7 +72,7 @@ pub(super) enum Wanted {
 
 impl Node {
     pub(super) fn new(item: Item) -> Node {
-        Node { item, open: false, children: None, more: 0, end: None }
+        Node { item, open: false, children: None, next: 0, more: 0, end: None }
     }
 
     /// Rows of this node and of what is open below it.
@@ -216,9 +218,9 @@ impl Nodes {
     /// Asks for what is behind the parts that the node at `steps` has.
     pub(super) fn more(&self, steps: &[usize]) -> Wanted {
         let node = self.at(steps);
-        let known = node.and_then(|node| node.children.as_ref()).map_or(0, Vec::len);
+        let next = node.map_or(0, |node| node.next);
         match node.and_then(|node| node.item.part.clone()) {
-            Some(part) => Wanted::Parts(part, known as u64),
+            Some(part) => Wanted::Parts(part, next),
             None => Wanted::Nothing,
         }
     }
@@ -228,9 +230,9 @@ impl Nodes {
         let Some(node) = self.at_mut(steps) else { return };
         let children = node.children.get_or_insert_default();
         // The same question may have been asked twice.
-        if children.len() as u64 == from {
+        if node.next == from {
             children.extend(parts.items.into_iter().map(Node::new));
-            node.more = parts.more;
+            (node.next, node.more) = (parts.next, parts.more);
         }
     }
 
@@ -306,10 +308,13 @@ mod tests {
     #[test]
     fn page_that_comes_twice_counts_once() {
         let mut nodes = Nodes::new(vec![item("a")]);
-        let page = || Children { items: vec![item("[0]"), item("[1]")], more: 3 };
+        let page = || Children { items: vec![item("[0]"), item("[1..40]")], next: 41, more: 3 };
         nodes.fill(&[0], 0, page());
         nodes.fill(&[0], 0, page());
         let root = nodes.root(0).unwrap();
         assert_eq!((root.children.as_ref().unwrap().len(), root.more), (2, 3));
+        nodes.fill(&[0], 41, Children { items: vec![item("[41]")], next: 42, more: 2 });
+        let root = nodes.root(0).unwrap();
+        assert_eq!((root.children.as_ref().unwrap().len(), root.more), (3, 2));
     }
 }

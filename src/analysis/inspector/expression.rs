@@ -29,6 +29,10 @@ impl Inspector<'_, '_> {
 
     /// A term, and numbers that are added or taken away.
     fn sum(&self, text: &str, registers: &Registers) -> Result<Address, String> {
+        // Operators are parts of names too: `app::Cell::operator+`.
+        if let Some(at) = self.symbol_named(text.trim()) {
+            return Ok(at);
+        }
         let split = text.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-'));
         let (term, mut rest) = text.split_at(split.map_or(text.len(), |(at, _)| at));
         let mut at = self.term(term.trim(), registers)?;
@@ -44,6 +48,17 @@ impl Inspector<'_, '_> {
         Ok(at)
     }
 
+    /// The symbol of that name, which may be written as in the source: `app::Sensor::read`.
+    fn symbol_named(&self, name: &str) -> Option<Address> {
+        let symbols = &self.core.symbols;
+        let mut all = symbols.files().iter().flat_map(|file| file.symbols());
+        let found = symbols.symbol(name);
+        let found = found.or_else(|| {
+            all.find(|symbol| symbol.name != name && symbol.readable() == name && !name.is_empty())
+        });
+        found.map(|symbol| symbol.address)
+    }
+
     fn term(&self, term: &str, registers: &Registers) -> Result<Address, String> {
         if term.is_empty() {
             return Err("an address, a symbol or a register is missing".to_string());
@@ -56,9 +71,8 @@ impl Inspector<'_, '_> {
         if let Some((_, value)) = registers.0.iter().find(|(register, _)| register == name) {
             return Ok(Address(value.0));
         }
-        let symbols = &self.core.symbols;
-        if let Some(symbol) = symbols.symbol(term) {
-            return Ok(symbol.address);
+        if let Some(at) = self.symbol_named(term) {
+            return Ok(at);
         }
         // The part of a variable; a static of a function is told by its full name.
         let end = term.find(['.', '[']).unwrap_or(term.len());

@@ -5,6 +5,7 @@
 //! and pointers of a damaged dump lead anywhere: every answer is bounded.
 
 mod code;
+mod elements;
 mod expression;
 mod frames;
 mod owners;
@@ -80,13 +81,14 @@ impl<'a, 'd> Inspector<'a, 'd> {
         self.core.symbols.is_code(address)
     }
 
-    /// Names of all functions and variables that have a symbol, in order, each once.
+    /// Names of all functions and variables that have a symbol, as people write them; in order, each
+    /// once.
     pub fn names(&self) -> Vec<String> {
         let files = self.core.symbols.files().iter();
         let symbols = files.flat_map(|file| file.symbols());
         let mut names: Vec<String> = symbols
             .filter(|symbol| !symbol.name.starts_with('$'))
-            .map(|s| s.name.to_string())
+            .map(|symbol| symbol.readable().into_owned())
             .collect();
         names.sort_unstable();
         names.dedup();

@@ -124,12 +124,15 @@ impl Inspector<'_, '_> {
         {
             // The core's own sixteen, then a word for each line.
             let words = u64::from(interrupts.lines.unwrap_or(0)).saturating_add(16);
-            add(
-                Address(table.0),
-                words.saturating_mul(4),
-                OwnerKind::Vectors,
-                "vector table".into(),
-            );
+            let start = Address(table.0);
+            // Firmware that uses no line leaves theirs out.
+            let files = self.core.symbols.files().iter();
+            let functions = files
+                .flat_map(|file| file.symbols())
+                .filter(|symbol| symbol.kind == SymbolKind::Function && symbol.address > start);
+            let room = functions.map(|symbol| symbol.address.0.saturating_sub(start.0)).min();
+            let size = words.saturating_mul(4).min(room.map_or(u64::MAX, u64::from));
+            add(start, size, OwnerKind::Vectors, "vector table".into());
         }
         for heap in &report.heap {
             if let (Some(start), Some(size)) = (heap.start, heap.size) {

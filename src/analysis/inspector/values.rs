@@ -14,8 +14,6 @@ use std::sync::Arc;
 
 /// What is read of a value to show it on one line.
 pub(super) const SHALLOW: Limits = Limits { depth: 3, elements: 16, nodes: 96, string: 200 };
-/// Elements of an array that are given at once.
-const PAGE: u64 = 100;
 /// Characters of a value on one line.
 const LONGEST: usize = 400;
 /// Nodes of a list that are followed.
@@ -68,9 +66,11 @@ pub struct Part {
 /// Some of the parts of a value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Children {
-    /// The parts, in order.
+    /// The parts, in order; equal elements of an array are one: `[16..79]`.
     pub items: Vec<Item>,
-    /// How many more there are behind these.
+    /// Number of the part behind these.
+    pub next: u64,
+    /// How many more there are from that one on.
     pub more: u64,
 }
 
@@ -129,13 +129,7 @@ impl<'a, 'd> Inspector<'a, 'd> {
         let Some(file) = self.file(part.file) else { return Children::default() };
         let memory = self.memory();
         if let Some(array) = file.array_layout(part.ty) {
-            let end = from.saturating_add(PAGE).min(array.count);
-            let items = (from..end).map(|index| {
-                let bits = array.stride.saturating_mul(8).saturating_mul(index);
-                let value = file.read_value(array.element, &part.place.part(bits), memory, SHALLOW);
-                self.item(file, &format!("[{index}]"), &value, &NoFrame(memory))
-            });
-            return Children { items: items.collect(), more: array.count.saturating_sub(end) };
+            return self.elements(file, &array, &part.place, from);
         }
         let value = file.read_value(part.ty, &part.place, memory, SHALLOW);
         let items = match &value.kind {
@@ -143,7 +137,7 @@ impl<'a, 'd> Inspector<'a, 'd> {
             // What a pointer to a number or to another pointer leads to.
             _ => vec![self.item(file, "*", &value, &NoFrame(memory))],
         };
-        Children { items, more: 0 }
+        Children { next: items.len() as u64, items, more: 0 }
     }
 
     /// The members of the structure or union at `part`, each with room of its own for its line.

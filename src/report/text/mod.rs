@@ -98,6 +98,8 @@ pub enum Section {
     Logs,
     /// The kernel's objects.
     Objects,
+    /// Registers of peripherals that an SVD file names.
+    Peripherals,
 }
 
 /// Renders one section of `report`, in the words of [`render_text`].
@@ -142,6 +144,7 @@ fn section_page(report: &Report, section: Section, style: Style) -> Page {
         Section::Heaps => heaps::overview(&mut page, report),
         Section::Logs => logs::overview(&mut page, report),
         Section::Objects => objects::overview(&mut page, report),
+        Section::Peripherals => peripherals::overview(&mut page, report),
     }
     page
 }

@@ -5,6 +5,7 @@ use super::super::keys::{Action, Pane, Screen};
 use super::super::state::{Code, CodeRow, State};
 use super::{distance, navigate, threads};
 use crate::base::Address;
+use crate::report::Instruction;
 
 /// Shows the function around `at`.
 pub(super) fn look_at(state: &mut State, at: Address) {
@@ -42,7 +43,7 @@ pub(super) fn list(state: &mut State) {
     cursor.top = cursor.at.saturating_sub(height / 2);
 }
 
-pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+pub(super) fn act(state: &mut State, action: Action) {
     let height = state.height_of(Pane::Code);
     if let Some(rows) = distance(action, state.code.rows.len(), height) {
         state.code.cursor.move_by(rows);
@@ -52,17 +53,22 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
     let (Some(CodeRow::Instruction(index)) | Some(CodeRow::Source(index))) = row else { return };
     let Some(line) = state.code.lines.get(index) else { return };
     match action {
-        Action::Open => {
-            // `main+12`, or `0x20000000 buffer` for a constant that is loaded.
-            let remark = line.instruction.remark.clone().unwrap_or_default();
-            match remark.split_whitespace().next() {
-                Some(target) => effects.push(navigate::ask_address(state, target.to_string())),
-                None => state.complain("this instruction leads nowhere"),
-            }
-        }
+        Action::Open => match target(&line.instruction) {
+            Some(target) => navigate::to_address(state, target),
+            None => state.complain("this instruction leads nowhere"),
+        },
         Action::ToMemory => navigate::to_memory(state, Address(line.instruction.address.0)),
         _ => {}
     }
+}
+
+/// Where an instruction with a remark leads: `ldr r0, [pc, #8]  ; 0x20000000 buffer` to what it loads,
+/// `bl #0x1234  ; main` to where it branches.
+fn target(instruction: &Instruction) -> Option<Address> {
+    let remark = instruction.remark.as_deref()?;
+    let loaded = remark.split_whitespace().next()?.strip_prefix("0x");
+    let branch = || instruction.text.rsplit_once("#0x").map(|(_, digits)| digits);
+    u32::from_str_radix(loaded.or_else(branch)?, 16).ok().map(Address)
 }
 
 pub(super) fn act_on_source(state: &mut State, action: Action) {

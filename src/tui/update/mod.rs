@@ -13,7 +13,7 @@ mod threads;
 mod values;
 
 use super::event::{Effect, Event, Request};
-use super::keys::{self, Action, Pane, SCREENS, Screen};
+use super::keys::{self, Action, Pane, Screen};
 use super::state::State;
 use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
@@ -33,6 +33,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
         Event::Input(input) => take_input(state, input, &mut effects),
         Event::Answer(answer) => answers::take(state, answer, &mut effects),
+        // The loop makes a size of it.
+        Event::Resumed => {}
         Event::Ended(_) => effects.push(Effect::Quit),
     }
     settle(state, &mut effects);
@@ -52,7 +54,9 @@ fn take_input(state: &mut State, input: Input, effects: &mut Vec<Effect>) {
 fn take_key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     state.message = None;
     let action = keys::action(key, state.pane());
-    if let Some(row) = state.help {
+    if action == Some(Action::Suspend) {
+        effects.push(Effect::Suspend);
+    } else if let Some(row) = state.help {
         help(state, row, action);
     } else if state.prompt.is_some() {
         prompt::take_key(state, key, effects);
@@ -79,6 +83,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Quit => effects.push(Effect::Quit),
         Action::Help => state.help = Some(0),
         Action::Redraw => effects.push(Effect::Redraw),
+        Action::Suspend => effects.push(Effect::Suspend),
         Action::Command => prompt::open_command(state, ""),
         Action::Search => prompt::open_search(state),
         Action::NextPane => turn_pane(state, 1),
@@ -117,7 +122,7 @@ fn in_pane(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Pane::Source => code::act_on_source(state, action),
         Pane::Globals => globals::act(state, action, effects),
         Pane::Memory => memory::act(state, action, effects),
-        Pane::Code => code::act(state, action, effects),
+        Pane::Code => code::act(state, action),
     }
 }
 
@@ -137,7 +142,9 @@ fn distance(action: Action, count: usize, height: usize) -> Option<isize> {
 }
 
 fn show(state: &mut State, screen: Screen) {
-    if state.screen != screen {
+    if !state.screens().any(|(_, _, known)| known == screen) {
+        state.complain("start with --svd FILE to see the registers of peripherals");
+    } else if state.screen != screen {
         navigate::leave(state);
         state.screen = screen;
         state.focus = 0;
@@ -145,10 +152,11 @@ fn show(state: &mut State, screen: Screen) {
 }
 
 fn turn_screen(state: &mut State, by: isize) {
-    let at = SCREENS.iter().position(|(_, _, screen)| *screen == state.screen).unwrap_or(0);
-    let count = SCREENS.len();
+    let screens: Vec<Screen> = state.screens().map(|(_, _, screen)| screen).collect();
+    let at = screens.iter().position(|screen| *screen == state.screen).unwrap_or(0);
+    let count = screens.len();
     let next = at.saturating_add(count).saturating_add_signed(by).checked_rem(count).unwrap_or(0);
-    if let Some((_, _, screen)) = SCREENS.get(next) {
+    if let Some(screen) = screens.get(next) {
         show(state, *screen);
     }
 }

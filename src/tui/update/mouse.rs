@@ -42,7 +42,7 @@ fn wheel(state: &mut State, at: Position, action: Action, effects: &mut Vec<Effe
 fn click(state: &mut State, at: Position, effects: &mut Vec<Effect>) {
     let [tabs, _, _] = layout::screen(state.area);
     if tabs.contains(at) {
-        if let Some(screen) = tab_at(at.x) {
+        if let Some(screen) = tab_at(state, at.x) {
             show(state, screen);
         }
         return;

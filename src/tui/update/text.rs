@@ -16,6 +16,7 @@ fn section(screen: Screen) -> Option<Section> {
         Screen::Heap => Some(Section::Heaps),
         Screen::Log => Some(Section::Logs),
         Screen::Objects => Some(Section::Objects),
+        Screen::Peripherals => Some(Section::Peripherals),
         _ => None,
     }
 }

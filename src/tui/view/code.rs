@@ -24,6 +24,7 @@ pub(super) fn rows(state: &State, first: usize, count: usize, width: u16) -> Vec
         let text = match (state.code.at, state.code.known) {
             (None, _) => "no frame is selected",
             (Some(at), true) if held(state, at) => "reading, or there are no instructions here",
+            _ if state.names().is_empty() => "no instructions: give the ELF (--elf)",
             _ => "no instructions: this is not code of the ELF files",
         };
         return vec![Line::from(ink(state, Ink::Dim, text))];

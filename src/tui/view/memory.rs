@@ -168,7 +168,7 @@ pub(super) fn detail(state: &State) -> String {
     let pointer = state.loaded.as_ref().and_then(|loaded| word(&loaded.memory, at, 4, false));
     let pointer = pointer.and_then(|value| u32::try_from(value).ok()).map(Address);
     if let Some(pointer) = pointer
-        && let Some(target) = super::values::owner(state, pointer)
+        && let Some(target) = super::values::target(state, pointer)
     {
         text.push_str(&format!("; {pointer} -> {target}"));
     }

@@ -8,7 +8,7 @@ mod text;
 mod threads;
 mod values;
 
-use super::keys::{self, Pane, SCREENS, Screen};
+use super::keys::{self, Pane, Screen};
 use super::layout;
 use super::state::{Purpose, State};
 use super::theme::Role;
@@ -89,40 +89,50 @@ fn fitted(line: Line<'static>, width: u16) -> Line<'static> {
     Line { spans, ..line }
 }
 
-/// The tabs, each with its key; in plain text so that a click can be matched with them.
+/// What stands between the key and the name of a tab: nothing where it makes all of them fit.
+fn tab_gap(state: &State) -> &'static str {
+    // The key, the name, and a space before each.
+    let tabs = state.screens().map(|(_, name, _)| name.len().saturating_add(3));
+    let needed = tabs.fold(0, usize::saturating_add).saturating_sub(1);
+    if needed > usize::from(state.area.width) { "" } else { " " }
+}
+
+/// The tabs, each with its key.
 fn tab_line(state: &State, width: u16) -> Line<'static> {
+    let gap = tab_gap(state);
     let mut spans = Vec::new();
-    for (digit, name, screen) in SCREENS {
+    for (key, name, screen) in state.screens() {
         if !spans.is_empty() {
             spans.push(Span::raw(" "));
         }
         if screen == state.screen {
-            spans.push(span(state, Role::Selected, &format!("{digit} {name}")));
+            spans.push(span(state, Role::Selected, &format!("{key}{gap}{name}")));
         } else {
-            spans.push(span(state, Role::Key, &digit.to_string()));
-            spans.push(plain(&format!(" {name}")));
+            spans.push(span(state, Role::Key, &key.to_string()));
+            spans.push(plain(&format!("{gap}{name}")));
         }
     }
     let line = Line::from(spans);
-    let title = &state.settings.title;
+    let title = printable(&state.settings.title);
     let room = usize::from(width).saturating_sub(line.width());
     if room > title.chars().count().saturating_add(4) {
         let gap = room.saturating_sub(title.chars().count());
         let mut line = line;
         line.push_span(Span::raw(" ".repeat(gap)));
-        line.push_span(ink(state, Ink::Dim, title));
+        line.push_span(ink(state, Ink::Dim, &title));
         return line;
     }
     fitted(line, width)
 }
 
 /// The screen whose tab stands in `column`.
-pub(super) fn tab_at(column: u16) -> Option<Screen> {
+pub(super) fn tab_at(state: &State, column: u16) -> Option<Screen> {
+    let gap = tab_gap(state).len();
     let mut end = 0_usize;
-    SCREENS.iter().find_map(|(_, name, screen)| {
-        // The digit, a space, the name; and a space before the next.
-        end = end.saturating_add(name.len()).saturating_add(3);
-        (usize::from(column) < end).then_some(*screen)
+    state.screens().find_map(|(_, name, screen)| {
+        // The key, the name; and a space before the next.
+        end = end.saturating_add(name.len()).saturating_add(gap).saturating_add(2);
+        (usize::from(column) < end).then_some(screen)
     })
 }
 
@@ -190,11 +200,12 @@ fn head_line(state: &State, pane: Pane, focused: bool, width: u16) -> Line<'stat
 fn title(state: &State, pane: Pane) -> String {
     match pane {
         Pane::Text => {
-            let tab = SCREENS.iter().find(|(_, _, screen)| *screen == state.screen);
+            let tab = state.screens().find(|(_, _, screen)| *screen == state.screen);
             match (state.screen, tab) {
                 (Screen::Interrupts, _) => "Exceptions and interrupts".to_string(),
                 (Screen::Objects, _) => "Kernel objects".to_string(),
-                (_, tab) => tab.map_or(String::new(), |(_, name, _)| (*name).to_string()),
+                (Screen::Peripherals, _) => "Peripherals".to_string(),
+                (_, tab) => tab.map_or(String::new(), |(_, name, _)| name.to_string()),
             }
         }
         Pane::Threads => threads::title(state),

@@ -9,8 +9,9 @@ use ratatui::text::Line;
 
 /// Cells of the bar.
 const BAR: u64 = 8;
-/// Columns of everything but the name.
+/// Columns of everything but the name, and those of the stack among them.
 const REST: usize = 31;
+const STACK: usize = 14;
 
 pub(super) fn title(state: &State) -> String {
     let all = state.report_threads().len();
@@ -26,7 +27,8 @@ pub(super) fn title(state: &State) -> String {
 pub(super) fn rows(state: &State, first: usize, count: usize, width: u16) -> Vec<Line<'static>> {
     let threads = state.report_threads();
     let longest = threads.iter().map(|thread| thread.name.chars().count()).max().unwrap_or(0);
-    let room = usize::from(width).saturating_sub(REST).clamp(6, 40);
+    let rest = if threads.iter().any(|t| t.stack.is_some()) { REST } else { REST - STACK };
+    let room = usize::from(width).saturating_sub(rest).clamp(6, 40);
     let width = longest.min(room).max(4);
     let rows = state.threads.rows.iter().skip(first).take(count);
     let lines = rows.filter_map(|row| {

@@ -11,6 +11,8 @@ use crate::base::Address;
 use crate::report::{Ink, Status};
 use ratatui::text::{Line, Span};
 
+/// Below this stand vector tables.
+const LOWEST: Address = Address(0x400);
 /// Columns of a global's name, and from which width its type has columns too.
 const NAME: usize = 28;
 const WITH_TYPE: u16 = 110;
@@ -141,12 +143,20 @@ pub(super) fn register_rows(
         let shown = in_base(bits, state.settings.base).unwrap_or_else(|| value.to_string());
         let mut line =
             Line::from(vec![ink(state, Ink::Dim, &format!("{name:>7} ")), plain(&shown)]);
-        if let Some(owner) = owner(state, Address(value.0)).filter(|_| width > 24) {
+        let at = Address(value.0);
+        let is_code = ["pc", "lr"].contains(&&**name);
+        let named = if is_code { owner(state, at) } else { target(state, at) };
+        if let Some(owner) = named.filter(|_| width > 24) {
             line.push_span(ink(state, Ink::Dim, &format!(" {owner}")));
         }
         line
     });
     lines.collect()
+}
+
+/// What a value would point to; where firmware begins, numbers are just small.
+pub(super) fn target(state: &State, value: Address) -> Option<String> {
+    owner(state, value).filter(|_| value >= LOWEST)
 }
 
 /// `rx_ring+12`, of what owns an address.

@@ -5,6 +5,7 @@ pub(crate) mod elf;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod manifest;
+pub(crate) mod many_globals;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod rsp;

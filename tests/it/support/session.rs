@@ -1,7 +1,9 @@
 //! The interface without a terminal: its update and view, and its worker on a thread.
 
 use mflt::format;
-use mflt::snapshot::Snapshot;
+use mflt::report::Report;
+use mflt::snapshot::{MemoryImage, Snapshot};
+use mflt::svd;
 use mflt::symbols::{ElfImage, SymbolFile};
 use mflt::tui::{Answer, Desk, Effect, Event, Host, Request, Settings, State, update, view};
 use ratatui::Terminal;
@@ -19,16 +21,18 @@ const PING: mflt::base::Address = mflt::base::Address(0xffff_fff1);
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) snapshot: Snapshot,
-    pub(crate) elf: Vec<u8>,
+    pub(crate) elfs: Vec<Vec<u8>>,
+    /// An SVD file.
+    pub(crate) device: Option<&'static str>,
     pub(crate) other: Option<Snapshot>,
     /// What reading the target again gives.
     pub(crate) again: Option<Snapshot>,
 }
 
 impl Opened {
-    pub(crate) fn new(core: &[u8], elf: Vec<u8>) -> Opened {
+    pub(crate) fn new(core: &[u8], elfs: Vec<Vec<u8>>) -> Opened {
         let snapshot = format::open(core).expect("a dump");
-        Opened { snapshot, elf, other: None, again: None }
+        Opened { snapshot, elfs, device: None, other: None, again: None }
     }
 }
 
@@ -37,6 +41,7 @@ pub(crate) type Written = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 struct Files {
     written: Written,
+    device: Option<&'static str>,
     again: Option<Snapshot>,
 }
 
@@ -45,6 +50,12 @@ impl Host for Files {
         let file = name.trim_start_matches("./");
         let path = format!("{}/fixtures/firmware/{file}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).map_err(|_| format!("{name} is not on this machine"))
+    }
+
+    fn complete(&mut self, report: &mut Report, memory: &MemoryImage) {
+        if let Some(device) = self.device {
+            report.peripherals = svd::decode(device, memory).expect("an SVD file").peripherals;
+        }
     }
 
     fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {
@@ -72,6 +83,7 @@ pub(crate) struct Session {
     pub(crate) written: Written,
     pub(crate) copied: Vec<String>,
     pub(crate) quit: bool,
+    pub(crate) suspended: bool,
 }
 
 impl Session {
@@ -79,18 +91,22 @@ impl Session {
         let (requests, requests_out) = channel();
         let (events_in, events) = channel();
         let written = Written::default();
-        let mut files = Files { written: Arc::clone(&written), again: opened.again };
+        let (device, again) = (opened.device, opened.again);
+        let mut files = Files { written: Arc::clone(&written), device, again };
+        let settings = Settings { peripherals: device.is_some(), ..settings };
         let desk = Desk::new(requests_out, events_in, Arc::new(AtomicBool::new(false)));
-        let (snapshot, elf, other) = (opened.snapshot, opened.elf, opened.other);
+        let (snapshot, elfs, other) = (opened.snapshot, opened.elfs, opened.other);
         thread::spawn(move || {
-            let image = (!elf.is_empty()).then(|| ElfImage::parse(&elf).expect("an ELF"));
-            let symbols: Vec<SymbolFile<'_>> = image.iter().map(SymbolFile::new).collect();
+            let images: Vec<ElfImage<'_>> =
+                elfs.iter().map(|elf| ElfImage::parse(elf).expect("an ELF")).collect();
+            let symbols: Vec<SymbolFile<'_>> = images.iter().map(SymbolFile::new).collect();
             desk.serve(snapshot, &symbols, other, &mut files);
         });
         let terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen");
         let state = State::new(settings, columns, rows);
-        let (copied, quit) = (Vec::new(), false);
-        let mut session = Session { state, terminal, requests, events, written, copied, quit };
+        let (copied, quit, suspended) = (Vec::new(), false, false);
+        let mut session =
+            Session { state, terminal, requests, events, written, copied, quit, suspended };
         session.settle();
         session
     }
@@ -122,6 +138,7 @@ impl Session {
                 }
                 Effect::Copy(text) => self.copied.push(text),
                 Effect::Quit => self.quit = true,
+                Effect::Suspend => self.suspended = true,
                 Effect::Redraw => {}
             }
         }
@@ -183,6 +200,7 @@ fn key_named(name: &str) -> Option<KeyEvent> {
         "PageUp" => plain(KeyCode::PageUp),
         "C-c" => Some(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)),
         "C-o" => Some(KeyEvent::new(KeyCode::Char('o'), KeyModifiers::CONTROL)),
+        "C-z" => Some(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)),
         _ => None,
     }
 }

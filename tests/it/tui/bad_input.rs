@@ -1,6 +1,14 @@
 //! Input that nobody should send: sizes, pastes, keys, damaged dumps.
 
 use super::{demo, opened, session};
+use crate::support::folder::Folder;
+use crate::support::many_globals;
+use crate::support::session::Opened;
+use mflt::analysis::inspector::Inspector;
+use mflt::base::Address;
+use mflt::report::Registers;
+use mflt::snapshot::{MemoryImage, Snapshot};
+use mflt::symbols::{ElfImage, SymbolFile};
 use ratatui::crossterm::event::{
     Event as Input, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -118,13 +126,10 @@ fn mouse_chooses_screens_panes_and_rows_anywhere() {
 #[test]
 fn damaged_dump_is_walked_through() {
     let whole = std::fs::read(crate::support::file("fixtures/demo/crash.core")).unwrap();
-    let elf = std::fs::read(crate::support::file("fixtures/demo/firmware.elf")).unwrap();
     for keep in [whole.len() / 8, whole.len() / 2, whole.len() - 100] {
-        let Ok(snapshot) = mflt::format::open(&whole[..keep]) else { continue };
-        let mut damaged = demo();
-        damaged.snapshot = snapshot;
-        damaged.elf.clone_from(&elf);
-        let mut session = session(damaged, 80, 24);
+        let snapshot = mflt::format::open(&whole[..keep]).expect("what there is of a dump");
+        let mut session = session(Opened { snapshot, ..demo() }, 80, 24);
+        assert!(session.screen().contains("Cause "), "{keep}: {}", session.screen());
         for screen in SCREENS.chars() {
             session.keys(&screen.to_string());
             session.keys("jj<Enter>fG<Enter>");
@@ -133,12 +138,117 @@ fn damaged_dump_is_walked_through() {
     }
 }
 
+/// A kernel's names as an overwritten dump or a foreign compiler leaves them.
+#[test]
+fn names_that_are_no_text_are_shown_and_found() {
+    let garbage = b"\xff\x1b[2J\xc3";
+    let patched = |bytes: &[u8], name: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let places: Vec<usize> = memchr_all(&bytes, name);
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + garbage.len()].copy_from_slice(garbage);
+        }
+        bytes
+    };
+    let mut forged = demo();
+    forged.elfs = vec![patched(&forged.elfs[0], b"console_pos")];
+    let core = std::fs::read(crate::support::file("fixtures/demo/crash.core")).unwrap();
+    forged.snapshot = mflt::format::open(&patched(&core, b"accel-workq")).unwrap();
+    let mut session = session(forged, 80, 24);
+    for screen in SCREENS.chars() {
+        let shown = session.keys(&screen.to_string()).screen();
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+    }
+    let threads = session.keys("2").screen();
+    assert!(threads.contains("fft_recurse of accel_work_q"), "the variable names it: {threads}");
+    // What has no name is found by its place.
+    let at = crate::support::elf::symbol("fixtures/demo/firmware.elf", "console_pos").unwrap();
+    let shown = session.keys(&format!("3/{at:#010x}<Enter>")).screen();
+    assert!(shown.contains("(1 of 139)") && shown.contains(" 153\n"), "{shown}");
+}
+
+/// Where `needle` stands in `bytes`.
+fn memchr_all(bytes: &[u8], needle: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(needle.len()).enumerate();
+    windows.filter(|(_, window)| *window == needle).map(|(at, _)| at).collect()
+}
+
+/// Has the dump hold `word` at `address`.
+fn overwrite(opened: &mut Opened, address: u32, word: u32) {
+    // What is there first stays.
+    let mut memory = MemoryImage::default();
+    memory.insert(Address(address), word.to_le_bytes().to_vec()).unwrap();
+    for segment in opened.snapshot.memory.segments() {
+        memory.insert(segment.range().start(), segment.bytes().to_vec()).unwrap();
+    }
+    opened.snapshot.memory = memory;
+}
+
+#[test]
+fn list_that_runs_in_a_circle_is_followed_once() {
+    let mut forged = opened("mps2-an385", "nullptr");
+    let link = |thread: &str, snapshot: &Snapshot| {
+        let image = ElfImage::parse(&forged.elfs[0]).unwrap();
+        let files = [SymbolFile::new(&image)];
+        let inspector = Inspector::new(snapshot, &files);
+        inspector.address_of(thread, &Registers::default()).unwrap()
+    };
+    // The second thread of the kernel's list is followed by itself.
+    let second = link("*_kernel.threads", &forged.snapshot);
+    let offset = link("z_main_thread.next_thread", &forged.snapshot).0
+        - link("z_main_thread", &forged.snapshot).0;
+    let second = link(&format!("*{}", Address(second.0 + offset)), &forged.snapshot);
+    overwrite(&mut forged, second.0 + offset, second.0);
+    let mut session = session(forged, 80, 24);
+    session.keys("3/_kernel<Enter>g<Enter>jjjf");
+    let shown = session.screen();
+    assert!(shown.contains("2 nodes; cycle: leads back to [1]"), "{shown}");
+}
+
+#[test]
+fn string_that_never_ends_is_cut() {
+    let mut forged = opened("mps2-an385", "nullptr");
+    let at = crate::support::elf::symbol("fixtures/elf/mps2-an385-Og.elf", "g_string").unwrap();
+    overwrite(&mut forged, at, 0x6000_0000);
+    forged.snapshot.memory.insert(Address(0x6000_0000), vec![b'a'; 16 << 20]).unwrap();
+    let mut session = session(forged, 80, 24);
+    session.keys("3/g_string<Enter>");
+    let shown = session.screen();
+    assert!(shown.contains("0x60000000 'a' <repeats 200 times>..."), "{shown}");
+    session.keys("<Enter>jy");
+    let copied = session.copied.last().unwrap();
+    assert!(copied.len() < 1000, "{} characters", copied.len());
+}
+
+#[test]
+fn globals_by_the_hundred_thousand_are_searched_and_opened() {
+    let folder = Folder::new();
+    let elf = many_globals::elf(100_000, folder.path());
+    let mut many = demo();
+    many.elfs.push(elf);
+    many.snapshot.memory.insert(Address(many_globals::START), vec![0; 16 << 20]).unwrap();
+    let mut session = session(many, 80, 24);
+    session.keys("3");
+    assert!(session.screen().contains("Globals and statics (100139)"), "{}", session.screen());
+    session.keys("Gk");
+    assert!(session.screen().contains("100138/100139"), "{}", session.screen());
+    session.keys("/variable_047119<Enter><Enter>");
+    let shown = session.screen();
+    assert!(shown.contains("(1 of 100139)") && shown.contains("level = 0"), "{shown}");
+    let at = many_globals::START + 47_119 * many_globals::SIZE;
+    session.keys("m");
+    assert!(session.screen().contains(&format!("\n{at:#010x} variable_047119")));
+    session.keys(":goto variable_09999<Tab><Enter>");
+    assert!(session.screen().contains("variable_099990"), "{}", session.screen());
+}
+
 /// Memory that was overwritten with pointers into itself: lists run in circles, strings never end.
 #[test]
 fn memory_full_of_pointers_to_itself_is_walked_through() {
     let mut forged = opened("mps2-an385", "nullptr");
     let segments: Vec<_> = forged.snapshot.memory.segments().to_vec();
-    let mut memory = mflt::snapshot::MemoryImage::default();
+    let mut memory = MemoryImage::default();
     for segment in segments {
         let start = segment.range().start();
         let mut bytes = segment.bytes().to_vec();

@@ -10,17 +10,20 @@ use crate::support::file;
 use crate::support::session::{Opened, Session};
 use mflt::tui::{Settings, Theme};
 
+/// A core and its ELF files, by their paths in the fixtures.
+fn of_files(core: &str, elfs: &[&str]) -> Opened {
+    let read = |path: &str| std::fs::read(file(&format!("fixtures/{path}"))).unwrap();
+    Opened::new(&read(core), elfs.iter().map(|elf| read(elf)).collect())
+}
+
 /// A crash of the fixture firmware, built with -Og.
 fn opened(board: &str, case: &str) -> Opened {
-    let core = std::fs::read(file(&format!("fixtures/cores/{board}-Og-{case}.core"))).unwrap();
-    let elf = std::fs::read(file(&format!("fixtures/elf/{board}-Og.elf"))).unwrap();
-    Opened::new(&core, elf)
+    of_files(&format!("cores/{board}-Og-{case}.core"), &[&format!("elf/{board}-Og.elf")])
 }
 
 /// The demo of the README: a stack overflow.
 fn demo() -> Opened {
-    let core = std::fs::read(file("fixtures/demo/crash.core")).unwrap();
-    Opened::new(&core, std::fs::read(file("fixtures/demo/firmware.elf")).unwrap())
+    of_files("demo/crash.core", &["demo/firmware.elf"])
 }
 
 fn plain() -> Settings {

@@ -7,10 +7,11 @@ use mflt::tui::{Desk, Settings};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read as _, Write};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Says to a copy of this test that it is to panic inside the interface.
 const PANIC: &str = "MFLT_TEST_PANIC_IN_TUI";
@@ -21,6 +22,8 @@ struct Terminal {
     writer: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
+    /// All that the program has written.
+    written: Vec<u8>,
     modes_before: String,
 }
 
@@ -43,18 +46,35 @@ impl Terminal {
         let writer = pair.master.take_writer().unwrap();
         let [rows, columns] = [24, 80].map(|size| NonZeroU16::new(size).unwrap());
         let parser = vt100::Parser::new(rows, columns, 0);
-        Terminal { master: pair.master, child, writer, output, parser, modes_before }
+        let (master, written) = (pair.master, Vec::new());
+        Terminal { master, child, writer, output, parser, written, modes_before }
     }
 
     /// `mflt tui` of the demo.
     fn demo(state: &Folder, arguments: &[&str]) -> Terminal {
+        Terminal::dump(state, &file("fixtures/demo/crash.core"), arguments)
+    }
+
+    /// `mflt tui` of a dump.
+    fn dump(state: &Folder, core: &Path, arguments: &[&str]) -> Terminal {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mflt"));
-        command.args(["tui", &file("fixtures/demo/crash.core").to_string_lossy()]);
+        command.arg("tui");
+        command.arg(core);
         command.args(arguments);
-        command.env("XDG_STATE_HOME", state.path());
-        command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
-        Terminal::start(command)
+        Terminal::start(prepared(command, state))
+    }
+
+    /// The window gets another size.
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).unwrap();
+        let [rows, columns] = [rows, columns].map(|size| NonZeroU16::new(size).unwrap());
+        self.parser.screen_mut().set_size(rows, columns);
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.written.extend(bytes);
+        self.parser.process(bytes);
     }
 
     fn keys(&mut self, keys: &str) {
@@ -68,7 +88,7 @@ impl Terminal {
         while !self.parser.screen().contents().contains(text) {
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(bytes) => self.parser.process(&bytes),
+                Ok(bytes) => self.take(&bytes),
                 Err(_) => panic!("no `{text}` on\n{}", self.parser.screen().contents()),
             }
         }
@@ -79,7 +99,7 @@ impl Terminal {
         let end = Instant::now() + LIMIT;
         let status = loop {
             while let Ok(bytes) = self.output.try_recv() {
-                self.parser.process(&bytes);
+                self.take(&bytes);
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -102,6 +122,14 @@ impl Terminal {
         assert_eq!(modes_after, self.modes_before, "the terminal's modes are as before");
         (status.exit_code(), screen.contents())
     }
+}
+
+/// `command` in a terminal of its own, that remembers in `state`.
+fn prepared(mut command: CommandBuilder, state: &Folder) -> CommandBuilder {
+    command.env("XDG_STATE_HOME", state.path());
+    command.env("TERM", "xterm-256color");
+    command.env_remove("NO_COLOR");
+    command
 }
 
 /// Echo, lines, signals: all that raw mode changes.
@@ -129,6 +157,16 @@ fn program_starts_takes_keys_and_gives_the_terminal_back() {
     terminal.keys(":theme contrast\r");
     terminal.keys("3");
     terminal.wait_for("Globals and statics");
+    // Something else has written on the screen.
+    terminal.parser.process(b"\x1b[2J");
+    terminal.keys("\x0c");
+    terminal.wait_for("1 Overview 2 Threads");
+    terminal.wait_for("Globals and statics");
+    terminal.keys("1y");
+    terminal.wait_for("copied line");
+    // The title, in base 64.
+    let copied = b"\x1b]52;c;TWVtIEZhdWx0IGF0IGZmdF9yZWN1cnNlI";
+    assert!(terminal.written.windows(copied.len()).any(|window| window == copied));
     terminal.keys("q");
     assert_eq!(terminal.finish().0, 0);
     let remembered = std::fs::read_to_string(state.file("mflt/tui")).unwrap();
@@ -142,9 +180,7 @@ fn live_target_is_read_again_and_one_that_vanishes_is_told() {
     let state = Folder::new();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_mflt"));
     command.args(["tui", "--gdb", &qemu.server(), "--elf", &file(case.elf()).to_string_lossy()]);
-    command.env("XDG_STATE_HOME", state.path());
-    command.env("TERM", "xterm-256color");
-    let mut terminal = Terminal::start(command);
+    let mut terminal = Terminal::start(prepared(command, &state));
     terminal.wait_for("Cause");
     terminal.wait_for("? help");
     terminal.keys("r");
@@ -159,7 +195,7 @@ fn live_target_is_read_again_and_one_that_vanishes_is_told() {
 }
 
 #[test]
-fn interrupt_key_and_new_size_are_taken() {
+fn interrupt_key_and_new_sizes_are_taken() {
     let (state, elf) = (Folder::new(), elf());
     let mut terminal = Terminal::demo(&state, &with_elf(&elf, &[]));
     terminal.wait_for("? help");
@@ -167,7 +203,66 @@ fn interrupt_key_and_new_size_are_taken() {
     terminal.wait_for("any other key closes");
     terminal.keys("x2");
     terminal.wait_for("▶ Threads");
-    terminal.keys("\x03");
+    for step in 0..300 {
+        terminal.resize(1 + step * 7 % 150, 1 + step * 5 % 60);
+    }
+    terminal.resize(120, 40);
+    // There is room for the name of the dump only now.
+    terminal.wait_for("0 Kernel                              crash.core");
+    // A key that comes at once with a size is read with the next one only (crossterm 0.29).
+    while terminal.child.try_wait().unwrap().is_none() {
+        let _ = terminal.writer.write_all(b"\x03");
+        if let Ok(bytes) = terminal.output.recv_timeout(Duration::from_millis(200)) {
+            terminal.take(&bytes);
+        }
+    }
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn shell_has_the_terminal_while_the_program_is_stopped() {
+    let (state, elf) = (Folder::new(), elf());
+    let mut shell = CommandBuilder::new("sh");
+    shell.arg("-i");
+    shell.env("PS1", "$ ");
+    let mut terminal = Terminal::start(prepared(shell, &state));
+    let core = file("fixtures/demo/crash.core");
+    let program = env!("CARGO_BIN_EXE_mflt");
+    terminal.keys(&format!("{program} tui {} --elf {} --mouse\n", core.display(), elf[1]));
+    terminal.wait_for("? help");
+    terminal.keys("2");
+    terminal.wait_for("▶ Threads");
+    terminal.keys("\x1a");
+    terminal.wait_for("Stopped");
+    let screen = terminal.parser.screen();
+    assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+    assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    terminal.keys("echo $((6 * 7))\n");
+    terminal.wait_for("42");
+    terminal.resize(120, 40);
+    terminal.keys("fg; echo left-$((6 * 8))\n");
+    terminal.wait_for("0 Kernel                              crash.core");
+    terminal.wait_for("▶ Threads");
+    terminal.keys("1");
+    terminal.wait_for("▶ Overview");
+    terminal.keys("q");
+    terminal.wait_for("left-48");
+    terminal.keys("exit\n");
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn name_of_a_dump_that_is_no_text_is_shown_and_opened() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let state = Folder::new();
+    let core = state.path().join(std::ffi::OsStr::from_bytes(b"cr\xff\x1b[2J.core"));
+    std::fs::copy(file("fixtures/demo/crash.core"), &core).unwrap();
+    let mut terminal = Terminal::dump(&state, &core, &[]);
+    terminal.resize(120, 40);
+    terminal.wait_for("\\x1b[2J.core");
+    terminal.keys("q");
     assert_eq!(terminal.finish().0, 0);
 }
 
@@ -221,6 +316,8 @@ fn wrong_input_is_refused_before_the_terminal_is_touched() {
         (vec!["--elf", &other], "is not the firmware of this dump"),
         (vec!["--elf", "no-such.elf"], "reading ELF `no-such.elf`"),
         (vec!["--diff", "no-such.core"], "reading coredump `no-such.core`"),
+        (vec!["--svd", "no-such.svd"], "reading SVD file `no-such.svd`"),
+        (vec!["--svd", "Cargo.toml"], "reading SVD file `Cargo.toml`"),
     ] {
         let terminal = Terminal::demo(&state, &arguments);
         let (code, screen) = terminal.finish();

@@ -72,13 +72,43 @@ fn array_is_read_by_the_page() {
     let mut session = session(demo(), 80, 24);
     session.keys("3/accel_work_q_stack<Enter>");
     shows(&mut session, "▸ accel_work_q_stack");
-    session.keys("<Enter>G");
-    shows(&mut session, "more (Enter)");
+    session.keys("<Enter>");
+    shows(&mut session, "    [0..63] = 170 '\\252' <repeats 64 times>\n    [64] = 94 '^'\n");
+    session.keys("G");
+    // A hundred rows, the first for 64 elements.
+    shows(&mut session, "    [162] = 0 '\\000'\n    … 1445 more (Enter)");
+    session.keys("<Enter>");
+    shows(&mut session, "    [163] = ");
+    session.keys("G");
+    shows(&mut session, "    … 1345 more (Enter)");
+}
+
+#[test]
+fn equal_elements_share_a_row() {
+    let mut session = session(opened("mps2-an385", "nullptr"), 80, 24);
+    session.keys("3/g_long_array<Enter><Enter>");
+    shows(&mut session, "    [2] = 3\n    [3..78] = 0 <repeats 76 times>\n    [79] = 79\n");
+    session.keys("xG");
+    shows(&mut session, "[3..78] = 0x0000 <repeats 76 times>");
     session.keys("k");
-    shows(&mut session, "[99]");
-    session.keys("j<Enter>G");
-    session.keys("k");
-    shows(&mut session, "[199]");
+    shows(&mut session, "uint16_t at 0x");
+}
+
+#[test]
+fn unions_enums_and_bit_fields_open() {
+    let mut session = session(opened("mps2-an385", "nullptr"), 80, 24);
+    session.keys("3/g_bits<Enter><Enter>");
+    for member in ["a = 5", "b = -9", "c = 1234", "d = -4000", "h = true", "fl = FLAG_IRQ"] {
+        shows(&mut session, &format!("    {member}\n"));
+    }
+    shows(&mut session, "wide = 114837876754");
+    session.keys("/<Esc>/g_union<Enter><Enter>");
+    shows(&mut session, "    u = 3226013659\n");
+    shows(&mut session, "    f = -3.141592");
+    session.keys("/<Esc>/g_enum_unknown<Enter>");
+    shows(&mut session, " 77");
+    session.keys("/<Esc>/g_enum_flags<Enter>");
+    shows(&mut session, "(FLAG_POWERED | FLAG_CALIBRATED)");
 }
 
 #[test]
@@ -231,14 +261,17 @@ fn tab_goes_through_all_panes_and_help_names_their_keys() {
         "Kernel",
     ];
     assert_eq!(seen, expected);
-    session.keys("q");
+    // It can be left for the shell from anywhere.
+    session.keys(":qu<C-z>");
+    assert!(session.suspended && !session.quit);
+    session.keys("<Esc>q");
     assert!(session.quit);
 }
 
 #[test]
 fn dump_without_elf_still_shows_cause_and_memory() {
     let mut dump = opened("mps2-an385", "nullptr");
-    dump.elf.clear();
+    dump.elfs.clear();
     let mut session = Session::new(dump, Settings::default(), 80, 24);
     shows(&mut session, "Cause");
     session.keys("3");
