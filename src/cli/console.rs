@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -18,6 +18,8 @@ use crate::wire::{ConsoleReader, Decoder, Piece};
 
 /// Longest line; a device that sends no line ends is shown in parts of this size.
 const MAX_LINE: usize = 1 << 16;
+/// How often a port that went away is looked for.
+const LOOK: Duration = Duration::from_millis(200);
 /// Most bytes of the lines of one coredump.
 const MAX_DUMP: usize = 64 << 20;
 
@@ -25,7 +27,8 @@ const MAX_DUMP: usize = 64 << 20;
 ///
 /// Shows the log and takes out `MC:` chunks and Zephyr's `#CD:` dumps: what they say is printed in
 /// their place, and coredumps and recordings are written to files. With `--json` the log goes to
-/// standard error. From a terminal, what you type goes to the device, line by line. Ctrl-C ends it.
+/// standard error. From a terminal, what you type goes to the device, line by line. A port that goes
+/// away is waited for. Ctrl-C ends it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt console --port /dev/ttyUSB0 --elf zephyr.elf\n  \
     mflt console --port COM5 --baud 921600 --elf zephyr.elf --log unit7.log\n  \
@@ -68,9 +71,9 @@ impl ConsoleArgs {
             }
         };
         let ended = Arc::new(AtomicBool::new(false));
-        let source: Box<dyn Read> = match &self.port {
-            Some(port) => Box::new(self.open(port, &ended, context)?),
-            None => Box::new(io::stdin().lock()),
+        let mut source = match &self.port {
+            Some(port) => Source::Port(self.open(port, &ended, context)?),
+            None => Source::Stream(io::stdin()),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wishes = Wishes {
@@ -88,9 +91,8 @@ impl ConsoleArgs {
             dump: Vec::new(),
             in_dump: false,
             raw: self.raw,
-            is_port: self.port.is_some(),
         };
-        console.watch(source, log, &ended).with_context(|| match &self.port {
+        console.watch(&mut source, log, &ended).with_context(|| match &self.port {
             Some(port) => format!("reading port `{port}`"),
             None => "reading standard input".to_string(),
         })?;
@@ -103,7 +105,7 @@ impl ConsoleArgs {
         port: &str,
         ended: &Arc<AtomicBool>,
         context: &mut Context<'_>,
-    ) -> anyhow::Result<Serial> {
+    ) -> anyhow::Result<Port> {
         if self.baud == 0 {
             return Err(Usage("a speed of 0 baud is none".to_string()).into());
         }
@@ -118,18 +120,59 @@ impl ConsoleArgs {
         let serial = opened.with_context(|| format!("opening port `{port}`")).hint(hint)?;
         let flag = Arc::clone(ended);
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
+        let typed = Arc::new(Mutex::new(serial.try_clone()?));
         if io::stdin().is_terminal() {
-            let mut device = serial.try_clone()?;
+            let device = Arc::clone(&typed);
             std::thread::spawn(move || {
                 for line in io::stdin().lock().lines().map_while(Result::ok) {
-                    if device.write_all(format!("{line}\r\n").as_bytes()).is_err() {
-                        break;
-                    }
+                    let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
+                    // What is typed while the port is away is lost.
+                    let _ = device.write_all(format!("{line}\r\n").as_bytes());
                 }
             });
         }
         writeln!(context.err, "reading {port} at {} baud; Ctrl-C ends it", self.baud)?;
-        Ok(serial)
+        Ok(Port { name: port.to_owned(), baud: self.baud, serial, typed })
+    }
+}
+
+/// Where the bytes come from.
+enum Source {
+    Port(Port),
+    Stream(io::Stdin),
+}
+
+/// A serial port, which may go away and come back.
+struct Port {
+    name: String,
+    baud: u32,
+    serial: Serial,
+    /// Where what is typed goes.
+    typed: Arc<Mutex<Serial>>,
+}
+
+impl Port {
+    /// Waits for the port to come back; `false` when the user has had enough of it.
+    fn is_back(&mut self, ended: &AtomicBool) -> bool {
+        while !ended.load(Ordering::Relaxed) {
+            let opened = Serial::open(&self.name, self.baud);
+            if let Ok((serial, typed)) = opened.and_then(|s| Ok((s.try_clone()?, s))) {
+                self.serial = serial;
+                *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = typed;
+                return true;
+            }
+            std::thread::sleep(LOOK);
+        }
+        false
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Port(port) => port.serial.read(buffer),
+            Source::Stream(stream) => stream.read(buffer),
+        }
     }
 }
 
@@ -143,14 +186,12 @@ struct Console<'a, 'c> {
     dump: Vec<u8>,
     in_dump: bool,
     raw: bool,
-    /// Whether the end of the input means that the device is gone.
-    is_port: bool,
 }
 
 impl Console<'_, '_> {
     fn watch(
         &mut self,
-        mut source: impl Read,
+        source: &mut Source,
         mut log: Option<File>,
         ended: &AtomicBool,
     ) -> anyhow::Result<()> {
@@ -161,13 +202,27 @@ impl Console<'_, '_> {
                 break None;
             }
             let count = match source.read(&mut buffer) {
-                Ok(0) => break self.is_port.then(|| ErrorKind::NotConnected.into()),
-                Ok(count) => count,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) =>
+                {
+                    continue;
+                }
+                Ok(count @ 1..) => count,
+                gone => match source {
+                    Source::Stream(_) => break gone.err(),
+                    Source::Port(port) => {
+                        self.end_line(&mut line)?;
+                        let stderr = io::stderr();
+                        writeln!(&stderr, "note: {} is gone; waiting for it", port.name)?;
+                        if !port.is_back(ended) {
+                            break None;
+                        }
+                        writeln!(&stderr, "note: {} is back", port.name)?;
                         continue;
                     }
-                    _ => break Some(error),
                 },
             };
             if let Some(log) = &mut log {
@@ -183,16 +238,21 @@ impl Console<'_, '_> {
                 }
             }
         };
-        // Whatever ended it, what has begun is told as far as it came.
-        if !line.is_empty() {
-            self.line(&line)?;
-        }
-        self.end_dump()?;
+        self.end_line(&mut line)?;
         for found in self.decoder.finish() {
             self.printer.take(found)?;
         }
         self.printer.flush()?;
         failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Whatever ended it, what has begun is told as far as it came.
+    fn end_line(&mut self, line: &mut Vec<u8>) -> anyhow::Result<()> {
+        if !line.is_empty() {
+            self.line(&std::mem::take(line))?;
+        }
+        self.end_dump()?;
+        self.printer.flush()
     }
 
     fn line(&mut self, line: &[u8]) -> anyhow::Result<()> {

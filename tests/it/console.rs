@@ -6,7 +6,7 @@ use crate::support::program::{LIMIT, mflt, run, start, wait};
 use crate::support::serial_line::{SerialLine, write_all};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 const LOG: &str = "fixtures/chunks/console.log";
@@ -60,10 +60,10 @@ fn messages_are_those_of_decode_and_the_log_stays() {
 }
 
 /// A console on a serial line.
-fn on(line: &SerialLine, folder: &Folder) -> Child {
+fn on(port: &str, folder: &Folder) -> Child {
     let mut command = mflt();
     command.current_dir(folder.path());
-    command.args(["console", "--port", &line.device(), "--elf"]).arg(file(DEMO));
+    command.args(["console", "--port", port, "--elf"]).arg(file(DEMO));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     start(&mut command)
 }
@@ -84,7 +84,7 @@ fn printed_dump(folder: &Folder) -> Vec<u8> {
 fn dump_on_a_serial_line_is_explained_as_it_passes_and_stored() {
     let folder = Folder::new();
     let line = SerialLine::new();
-    let mut console = on(&line, &folder);
+    let mut console = on(&line.device(), &folder);
     write_all(&line.ours, &printed_dump(&folder)).unwrap();
     let mut shown = String::new();
     let mut stdout = BufReader::new(console.stdout.take().unwrap());
@@ -107,27 +107,46 @@ fn dump_on_a_serial_line_is_explained_as_it_passes_and_stored() {
     assert_eq!(wait(&mut console, LIMIT).expect("an end").code(), Some(0));
 }
 
+#[cfg(unix)]
 #[test]
-fn port_that_goes_away_ends_it_and_what_came_is_told() {
+fn port_that_goes_away_is_told_and_read_again_when_it_comes_back() {
     let folder = Folder::new();
     let line = SerialLine::new();
-    let mut console = on(&line, &folder);
+    // As udev does it: the name stays, what it leads to changes.
+    let name = folder.file("tty");
+    std::os::unix::fs::symlink(line.device(), &name).unwrap();
+    let mut console = on(&name.display().to_string(), &folder);
     let dump = printed_dump(&folder);
     let end = dump.windows(9).position(|word| word == b"#CD:END#\n" || word == b"#CD:END#\r");
     write_all(&line.ours, &dump[..end.expect("an end of the dump")]).unwrap();
     // What was written is read before the end of the line is.
     let mut errors = BufReader::new(console.stderr.take().unwrap());
-    let mut first = String::new();
-    errors.read_line(&mut first).unwrap();
-    assert!(first.contains("115200 baud"), "{first}");
-    drop(line);
-    let mut shown = String::new();
-    console.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
     let mut error = String::new();
-    errors.read_to_string(&mut error).unwrap();
-    assert_eq!(wait(&mut console, LIMIT).expect("an end").code(), Some(1), "{error}");
-    assert!(error.contains("error: reading port `/dev/pts/"), "{error}");
+    errors.read_line(&mut error).unwrap();
+    assert!(error.contains("115200 baud"), "{error}");
+    fs::remove_file(&name).unwrap();
+    drop(line);
+    errors.read_line(&mut error).unwrap();
+    assert!(error.ends_with("tty is gone; waiting for it\n"), "{error}");
+
+    let line = SerialLine::new();
+    std::os::unix::fs::symlink(line.device(), &name).unwrap();
+    errors.read_line(&mut error).unwrap();
+    assert!(error.ends_with("tty is back\n"), "{error}");
+    write_all(&line.ours, b"after the pause\r\n").unwrap();
+    let mut shown = String::new();
+    let mut stdout = BufReader::new(console.stdout.take().unwrap());
+    while !shown.ends_with("after the pause\n") {
+        assert!(stdout.read_line(&mut shown).unwrap() > 0, "{shown}");
+    }
     assert!(shown.contains("the log ends before the coredump does"), "{shown}");
+    // Ctrl-C ends it also while the port is away.
+    fs::remove_file(&name).unwrap();
+    drop(line);
+    errors.read_line(&mut error).unwrap();
+    let pid = console.id().to_string();
+    run(Command::new("kill").args(["-INT", &pid])).success("kill").unwrap();
+    assert_eq!(wait(&mut console, LIMIT).expect("an end").code(), Some(0), "{error}");
 }
 
 #[test]

@@ -197,6 +197,34 @@ fn coredump_survives_a_full_disk() {
     assert_eq!(report(path, case)["category"], "StackOverflow");
 }
 
+#[test]
+fn ctrl_c_in_gdb_leaves_what_was_read_until_then() {
+    let (case, qemu, folder) = demo();
+    let core = folder.file("part.core");
+    // Somebody presses Ctrl-C while GDB reads memory for the tenth time.
+    let script = "import os, signal\n\
+        from mflt_gdb import bridge\n\
+        read, count = bridge.Target.read, [0]\n\
+        def interrupted(self, address, size):\n\
+        \x20   count[0] += 1\n\
+        \x20   if count[0] == 10:\n\
+        \x20       os.kill(os.getpid(), signal.SIGINT)\n\
+        \x20   return read(self, address, size)\n\
+        bridge.Target.read = interrupted\n";
+    let script = folder.write("press.py", script.as_bytes());
+    let commands = [
+        format!("source {}", script.display()),
+        format!("memfault coredump --no-upload -r 0x20000000 4M -o {}", core.display()),
+        "echo still here\\n".to_string(),
+    ];
+    let text = at_stop(&qemu, case, &folder, &commands.each_ref().map(String::as_str));
+    assert!(text.contains("interrupted"), "{text}");
+    assert!(text.contains("still here"), "{text}");
+    let part = format::open(&fs::read(&core).unwrap()).unwrap();
+    assert_eq!(part.origin.complete, Some(false));
+    assert!(part.registers.pc().is_some() && part.memory.size() < 4 << 20, "{text}");
+}
+
 /// A server that knows one key and has no symbols yet.
 fn stand_in(request: &Request, uri: &str) -> (u16, String) {
     let allowed = request.header("authorization") == Some("Bearer k3y");
