@@ -48,6 +48,8 @@ pub(crate) struct Chip {
     pub(crate) debug_enabled: bool,
     /// Accesses that are answered until the way to the chip is cut.
     pub(crate) accesses_left: usize,
+    /// Nothing answers at the debug port.
+    pub(crate) asleep: bool,
     /// Nordic's control access port says that the chip is locked.
     pub(crate) locked: bool,
     dfsr: u32,
@@ -70,6 +72,7 @@ impl Chip {
             demcr: 0,
             debug_enabled: false,
             accesses_left: usize::MAX,
+            asleep: false,
             locked: false,
             dfsr: 0,
             dcrdr: 0,

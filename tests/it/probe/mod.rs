@@ -300,6 +300,39 @@ fn locked_device_is_said_to_be_protected_and_not_erased() {
 }
 
 #[test]
+fn target_in_deep_sleep_is_told_from_one_that_refuses() {
+    let mut asleep = chip(manifest::case(M3));
+    asleep.asleep = true;
+    let plugged = plug(0x0204, asleep);
+    let error = ProbeTarget::attach(&how(&plugged, "Cortex-M3"), None).unwrap_err();
+    assert!(matches!(error, TargetError::NoResponse(_)), "{error:?}");
+    assert!(error.to_string().starts_with("no target answers: "), "{error}");
+}
+
+#[test]
+fn way_to_the_chip_that_breaks_anywhere_is_one_error() {
+    let case = manifest::case(M3);
+    let core = core(case);
+    let mut whole = 0;
+    for accesses in (0..6000).step_by(173) {
+        let mut cut = chip(case);
+        cut.accesses_left = accesses;
+        let plugged = plug(0x0205, cut);
+        let Ok(mut target) = ProbeTarget::attach(&how(&plugged, "Cortex-M3"), None) else {
+            continue;
+        };
+        let captured = capture_ram(&mut target, &core);
+        let size = captured.snapshot.memory.size();
+        match captured.error {
+            Some(error) => assert!(!error.to_string().is_empty()),
+            None => whole = size,
+        }
+        assert!(whole == 0 || size == whole, "more accesses never give less: {accesses}");
+    }
+    assert!(whole > 1000, "the last ones are enough for all of it");
+}
+
+#[test]
 fn program_without_a_probe_says_what_to_do() {
     let output = run(mflt().arg("probes"));
     assert_eq!(output.code, Some(0), "{}", output.stderr);

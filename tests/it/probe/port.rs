@@ -238,6 +238,9 @@ impl Port {
 impl RawDapAccess for Port {
     fn raw_read_register(&mut self, address: RegisterAddress) -> Result<u32, ArmError> {
         match address {
+            RegisterAddress::DpRegister(_) if lock(&self.chip).asleep => {
+                Err(DapError::NoAcknowledge.into())
+            }
             RegisterAddress::DpRegister(DpRegisterAddress { address, .. }) => {
                 Ok(self.dp_read(address))
             }

@@ -251,6 +251,23 @@ fn server_that_dies_leaves_what_was_read() {
 }
 
 #[test]
+fn connection_that_is_lost_at_any_read_keeps_what_came_before() {
+    let plan = CapturePlan::of_regions([range(0x2000_0000, 0x2000)]);
+    let mut before = 0;
+    for dies_after in 1..40 {
+        let server = Server::start(Habits { dies_after, ..Habits::default() });
+        let mut client = server.connect().unwrap();
+        let captured = capture(&mut client, &plan, &mut |_, _| Vec::new(), &mut |_| true);
+        let size = captured.snapshot.memory.size();
+        assert!(captured.error.is_none() || captured.error == Some(TargetError::Closed));
+        assert!(captured.snapshot.registers.pc().is_some());
+        assert!(size >= before, "{dies_after}");
+        before = size;
+    }
+    assert!(before >= 0x2000, "the last ones are enough for all of it: {before}");
+}
+
+#[test]
 fn garbage_is_one_clear_error() {
     for (garbage, says) in [
         (&b"$zz#f4"[..], "`zz` is no answer to `m20000000,40`"),
