@@ -8,6 +8,7 @@ const ASSERT: &[&str] = &[
     "__assert_fail",
     "__assert",
     "__aeabi_assert",
+    "__assert_no_args",
     "vAssertCalled",
     "assert_failed",
 ];

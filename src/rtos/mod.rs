@@ -208,6 +208,12 @@ pub trait Kernel: Sync {
         None
     }
 
+    /// Whether a loop without a way out in its own functions, with interrupts masked, is that of an
+    /// assertion that calls nothing.
+    fn asserts_by_looping(&self) -> bool {
+        false
+    }
+
     /// The meaning of its fatal error code.
     fn fatal_reason(&self, _code: u32, _symbols: &SymbolFile<'_>) -> FatalReason {
         FatalReason::Exception

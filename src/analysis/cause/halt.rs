@@ -73,7 +73,7 @@ fn ran_off(scene: &Scene<'_, '_>, context: &Context, runner: &str) -> Option<Fin
 }
 
 /// The register by which the code of `context` keeps interrupts out, and its value.
-fn mask(context: &Context) -> Option<(Register, u32)> {
+pub(super) fn mask(context: &Context) -> Option<(Register, u32)> {
     let registers = &context.frames.first()?.registers;
     let set = |register| registers.get(register).filter(|value| *value != 0);
     [Register::PRIMASK, Register::FAULTMASK, Register::BASEPRI]
@@ -81,7 +81,7 @@ fn mask(context: &Context) -> Option<(Register, u32)> {
         .find_map(|register| Some((register, set(register)?)))
 }
 
-fn spell((register, value): (Register, u32)) -> String {
+pub(super) fn spell((register, value): (Register, u32)) -> String {
     format!("{} is 0x{value:x}", register.name().to_uppercase())
 }
 
@@ -102,7 +102,9 @@ fn stuck(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Findi
             (text.to_string(), "Endless Loop")
         }
     };
-    let evidence = [evidence, why].into_iter().chain(scene.kept_waiting());
+    let asserts = scene.environment.kernel.is_some_and(|kernel| kernel.asserts_by_looping());
+    let may_assert = (asserts && mask.is_some()).then(|| "a failed configASSERT may end so".into());
+    let evidence = [evidence, why].into_iter().chain(may_assert).chain(scene.kept_waiting());
     let found = Finding::new(Category::DebuggerHalted, Confidence::Certain, text);
     Some(evidence.fold(found, Finding::because).titled(title))
 }
@@ -149,8 +151,11 @@ fn spins(scene: &Scene<'_, '_>, context: &Context, halted: &str) -> Option<Findi
 /// That the code of `context` stands in a loop without a way out.
 fn endless(scene: &Scene<'_, '_>, context: &Context) -> Option<String> {
     let pc = context.frames.first()?.pc.address();
-    is_endless(pc, scene.environment)
-        .then(|| format!("no instruction that can follow {pc} leaves its loop, calls or waits"))
+    is_endless(pc, scene.environment).then(|| no_way_out(pc))
+}
+
+pub(super) fn no_way_out(pc: Address) -> String {
+    format!("no instruction that can follow {pc} leaves its loop, calls or waits")
 }
 
 /// The thread that a kernel runs when no other can: it sleeps with interrupts locked.

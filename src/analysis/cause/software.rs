@@ -1,8 +1,9 @@
 //! Crashes that the firmware declared itself.
 
-use super::{Environment, Finding, Scene, heap, place};
+use super::{Context, Environment, Finding, Scene, halt, heap, place};
+use crate::analysis::faulting::is_endless;
 use crate::analysis::unwind::SVCALL;
-use crate::issue::{is_assert, is_fatal_path, is_machinery, is_panic};
+use crate::issue::{is_assert, is_fatal_path, is_kernel_code, is_machinery, is_panic};
 use crate::report::{Category, Confidence};
 use crate::rtos::FatalReason;
 
@@ -22,6 +23,15 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
         let found = Finding::new(Category::Assert, Confidence::Certain, text)
             .because(format!("{function} is in the backtrace"));
         return Some(claim.lines.into_iter().fold(found, Finding::because));
+    }
+    if asserts_by_looping(context, scene.environment) {
+        let text = format!("Assertion failed{at}{whereabouts}: it stays in a loop");
+        let found = Finding::new(Category::Assert, Confidence::Likely, text);
+        let first = context.frames.first().map(|frame| halt::no_way_out(frame.pc.address()));
+        let mask = halt::mask(context).map(halt::spell);
+        let known = "the kernel's own functions loop so only where configASSERT failed".to_string();
+        let evidence = first.into_iter().chain(mask).chain([known]);
+        return Some(evidence.fold(found, Finding::because));
     }
     if scene.reason == Some(FatalReason::SpuriousInterrupt) {
         let text = format!("An interrupt without a handler was taken{whereabouts}");
@@ -63,9 +73,58 @@ pub(super) fn panic_or_assert(scene: &Scene<'_, '_>) -> Option<Finding> {
 }
 
 /// Whether the code of `context` gave up by itself: an assertion, a panic, the fatal path.
-pub(in crate::analysis) fn is_fatal(
-    context: &super::Context,
-    environment: &Environment<'_, '_>,
-) -> bool {
+pub(in crate::analysis) fn is_fatal(context: &Context, environment: &Environment<'_, '_>) -> bool {
     place::functions(context, environment).iter().any(|place| is_machinery(&place.function))
+        || asserts_by_looping(context, environment)
+}
+
+/// Whether `context` stands in an assertion of the kernel's own code that calls nothing.
+fn asserts_by_looping(context: &Context, environment: &Environment<'_, '_>) -> bool {
+    let loops = environment.kernel.is_some_and(|kernel| kernel.asserts_by_looping());
+    let Some(frame) = context.frames.first().filter(|_| loops) else { return false };
+    let symbols = environment.symbols.at(frame.pc.lookup());
+    let is_kernel = symbols.is_some_and(|symbols| {
+        symbols.frames_at(frame.pc).first().is_some_and(|source| {
+            let name = source.readable().unwrap_or_default();
+            let file = source.location.as_ref().map(|location| location.file.as_str());
+            is_kernel_code(&name, file) && !is_machinery(&name)
+        })
+    });
+    is_kernel && halt::mask(context).is_some() && is_endless(frame.pc.address(), environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Options, analyze};
+    use crate::snapshot::{MemoryImage, Register, Snapshot};
+    use crate::symbols::{ElfImage, SymbolFile};
+
+    #[test]
+    fn kernel_that_stays_in_a_loop_has_failed_an_assertion() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/freertos/elf/mps2-an385-Os.elf");
+        let bytes = std::fs::read(path).unwrap();
+        let image = ElfImage::parse(&bytes).unwrap();
+        let files = [SymbolFile::new(&image)];
+        // `b .` where the assertion of `function` would end.
+        let halted = |function: &str, basepri: u32| {
+            let at = files[0].symbol(function).unwrap().address.0 & !1;
+            let memory = MemoryImage::of(&[(at, &[0xfe, 0xe7])]);
+            let mut snapshot = Snapshot { memory, ..Snapshot::default() };
+            let values =
+                [(Register::PC, at), (Register::SP, 0x2000_1000), (Register::BASEPRI, basepri)];
+            for (register, value) in values {
+                snapshot.registers.set(register, value);
+            }
+            analyze(&snapshot, &files, &Options::default())
+        };
+        let failed = halted("xQueueGenericSend", 0x50);
+        assert_eq!(failed.title, "Assert at xQueueGenericSend");
+        assert!(failed.cause.evidence.iter().any(|line| line == "BASEPRI is 0x50"));
+        // With interrupts open a task may wait so, and the user's own function may mean to stop.
+        assert_eq!(halted("xQueueGenericSend", 0).category, Category::DebuggerHalted);
+        let own = halted("check_range", 0x50);
+        assert_eq!(own.title, "Debugger Halted at check_range [Interrupts Locked]");
+        assert!(own.cause.evidence.iter().any(|line| line.contains("configASSERT")));
+    }
 }

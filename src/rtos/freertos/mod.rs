@@ -101,6 +101,11 @@ impl Kernel for FreeRtos {
             _ => None,
         }
     }
+
+    /// `configASSERT` as most ports are shipped: `taskDISABLE_INTERRUPTS(); for( ;; );`.
+    fn asserts_by_looping(&self) -> bool {
+        true
+    }
 }
 
 fn read(memory: &dyn Memory, symbols: &SymbolFile<'_>) -> KernelState {
