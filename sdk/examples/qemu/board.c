@@ -107,6 +107,16 @@ void board_touch_nothing(void)
 	REGISTER(NOTHING_AT) = 1;
 }
 
+uint32_t board_cycles(void)
+{
+	if (TIMER_CTRL == 0) {
+		TIMER_RELOAD = 0xffffffffu;
+		TIMER_VALUE = 0xffffffffu;
+		TIMER_CTRL = 1;
+	}
+	return 0xffffffffu - TIMER_VALUE;
+}
+
 void board_start_watchdog(void)
 {
 	TIMER_VALUE = CPU_HZ / 10;

@@ -3,11 +3,16 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <stdint.h>
+
 void board_init(void);
 /* Writes where nothing answers. */
 void board_touch_nothing(void);
 /* The interrupt of the tick does so. */
 extern volatile int crash_in_tick;
+/* Cycles of the timer since this was called first; on QEMU with -icount shift=0 a nanosecond is an
+ * instruction. */
+uint32_t board_cycles(void);
 /* Its interrupt comes in a tenth of a second. */
 void board_start_watchdog(void);
 #ifdef __ARM_FP

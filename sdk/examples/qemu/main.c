@@ -37,6 +37,11 @@ static void print(const char *format, ...)
 #define BAD_REGIONS 0
 #endif
 
+/* 1: 64 KiB of flash instead of the data. */
+#ifndef MEASURE
+#define MEASURE 0
+#endif
+
 /* The linker script's. */
 extern const uint8_t flash_start[], flash_size[], ram_start[], ram_size[], build_id_note[];
 extern uint8_t data_start[], bss_end[];
@@ -84,6 +89,9 @@ const struct mflt_region *mflt_port_regions(uint32_t *count)
 	regions[4] = (struct mflt_region){data_start + 4, 16};
 	regions[5] = (struct mflt_region){ram_start + (uint32_t)ram_size - 16, 0xf0000000};
 	*count = 6;
+	if (MEASURE) {
+		regions[3] = (struct mflt_region){flash_start, 0x10000};
+	}
 	if (!BAD_REGIONS) {
 		*count = 1;
 		return &regions[3];
@@ -228,9 +236,11 @@ static void heartbeat(void)
 static void capture(void)
 {
 	SAY(WARNING, "capture while all is well");
+	uint32_t start = board_cycles();
 	int result = MFLT_CAPTURE(MFLT_REASON_USER_RESET);
+	uint32_t cycles = board_cycles() - start;
 
-	print("capture gave %d\n", result);
+	print("capture gave %d, %u cycles\n", result, (unsigned)cycles);
 }
 
 static void reset(void)

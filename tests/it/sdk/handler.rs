@@ -97,3 +97,20 @@ fn capture_goes_on_and_a_crash_still_comes_through() {
         assert!(title.ends_with("at descend [Stack Overflow]"), "{board}: {title}");
     }
 }
+
+#[test]
+fn capture_of_64_kib_to_ram_takes_few_instructions() {
+    let folder = Folder::new();
+    let options = ["-DMFLT_COREDUMP_RAM_SIZE=73728", "-DMEASURE=1", "-Os"];
+    let elf = build(&folder, "mps2-an386", &options);
+    let one_a_nanosecond = ["-icount", "shift=0"];
+    let (_qemu, mut serial) = Qemu::with_options("mps2-an386", &elf, &one_a_nanosecond);
+    let said = serial.command("capture", "> ");
+    let (result, cycles) = said.rsplit_once(", ").unwrap();
+    assert!(result.ends_with("capture gave 0"), "{said}");
+    let cycles: u64 = cycles.split(' ').next().unwrap().parse().unwrap();
+    // The timer of this board runs at 25 MHz.
+    let instructions = cycles * 40;
+    // Reading, two checksums and a copy of each byte; 66 a byte with GCC 12.
+    assert!((2_000_000..6_000_000).contains(&instructions), "{instructions}");
+}

@@ -1,9 +1,12 @@
 //! The device SDK: compiled for the host and attacked, and run in QEMU.
 
+mod build;
 mod events;
 mod flash;
 mod handler;
 mod host;
 mod log;
 mod qemu;
+#[path = "../../../xtask/src/size.rs"]
+mod size;
 mod store;

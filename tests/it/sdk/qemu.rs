@@ -1,6 +1,5 @@
 //! The demo of the SDK on three boards in QEMU: what it logs is found in a capture.
 
-use super::host::WARNINGS;
 use crate::compare::array;
 use crate::support::file;
 use crate::support::folder::Folder;
@@ -304,40 +303,4 @@ fn log_without_its_memory_or_its_elf_is_a_note_or_an_address() {
     let report = analyze(&core, &stripped);
     let text = report["logs"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("format 0xf0000") && text.ends_with(" is not in the ELF"), "{text}");
-}
-
-/// Every core that the SDK is for, with what its compiler needs to know.
-const CORES: [&[&str]; 8] = [
-    &["-mcpu=cortex-m0"],
-    &["-mcpu=cortex-m0plus"],
-    &["-mcpu=cortex-m3"],
-    &["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
-    &["-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16"],
-    &["-mcpu=cortex-m23"],
-    &["-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"],
-    &["-mcpu=cortex-m55", "-mfloat-abi=hard", "-mfpu=auto"],
-];
-
-#[test]
-fn sources_build_for_every_core_without_a_warning() {
-    let objects = Folder::new();
-    for folder in ["sdk/src", "sdk/ports/cortex_m"] {
-        let sources = std::fs::read_dir(file(folder)).unwrap().map(|entry| entry.unwrap().path());
-        let sources: Vec<_> =
-            sources.filter(|path| path.extension().is_some_and(|end| end == "c")).collect();
-        assert!(!sources.is_empty());
-        for core in CORES {
-            let mut command = Command::new("arm-none-eabi-gcc");
-            command.args(core).args(["-mthumb", "-ffreestanding", "-Os", "-c"]);
-            command.current_dir(objects.path());
-            command.arg("-std=c99").args(WARNINGS);
-            command
-                .arg("-I")
-                .arg(file("sdk/include"))
-                .arg("-I")
-                .arg(file("sdk/src"))
-                .args(&sources);
-            run(&mut command).success("arm-none-eabi-gcc").unwrap();
-        }
-    }
 }

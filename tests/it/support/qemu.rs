@@ -54,12 +54,22 @@ impl Qemu {
     /// Runs `image` on `board` with its serial port on pipes. The board runs; a debugger that
     /// connects stops it.
     pub(crate) fn with_serial(board: &str, image: &Path) -> (Qemu, Serial) {
+        Qemu::with_options(board, image, &[])
+    }
+
+    /// The same with more options of QEMU.
+    pub(crate) fn with_options(board: &str, image: &Path, options: &[&str]) -> (Qemu, Serial) {
         let _guard = choosing();
         let port = free_port().expect("a free port");
         let mut command = Command::new("qemu-system-arm");
         command.args(["-M", board, "-serial", "stdio", "-monitor", "none", "-display", "none"]);
         command.args(["-nic", "none", "-gdb", &format!("tcp:127.0.0.1:{port}"), "-kernel"]);
-        command.arg(image).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg(image)
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = start(&mut command);
         let pipes = child.stdin.take().zip(child.stdout.take()).expect("pipes of QEMU");
         let mut serial = Serial::new(pipes);
