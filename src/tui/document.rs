@@ -43,10 +43,10 @@ pub(super) fn of_section(
     names: &[String],
 ) -> Vec<Line> {
     let style = Style { width, color: false, full: true };
-    // The pane's own title says what it is.
-    let is_title = |spans: &Vec<Span>| {
-        section != Section::Overview && spans.iter().all(|span| span.ink == Ink::Heading)
-    };
+    // The pane's own title says what it is; these begin with the crash, and with a peripheral's name.
+    let is_untitled = matches!(section, Section::Overview | Section::Peripherals);
+    let is_title =
+        |spans: &Vec<Span>| !is_untitled && spans.iter().all(|span| span.ink == Ink::Heading);
     let mut lines: Vec<Line> = section_lines(report, section, style)
         .into_iter()
         .enumerate()
