@@ -14,15 +14,34 @@ pub(in crate::tui) enum GlobalRow<'a> {
     Unread(usize),
 }
 
+/// Rows of each global that is open, by its number. Of a hundred thousand few are: every other one
+/// has a row.
+struct Heights(Vec<(usize, usize)>);
+
+impl Heights {
+    fn of(globals: &Globals) -> Heights {
+        let roots = globals.nodes.roots();
+        let nodes = roots.filter_map(|root| Some((root, globals.nodes.root(root)?)));
+        let open = nodes.filter(|(_, node)| node.open);
+        Heights(open.map(|(root, node)| (root, node.height())).collect())
+    }
+
+    fn of_root(&self, root: usize) -> usize {
+        let found = self.0.binary_search_by_key(&root, |(open, _)| *open).ok();
+        found.and_then(|index| self.0.get(index)).map_or(1, |(_, height)| *height)
+    }
+}
+
 /// The rows from `skip` on, `limit` at most.
 pub(in crate::tui) fn rows(globals: &Globals, skip: usize, limit: usize) -> Vec<GlobalRow<'_>> {
+    let heights = Heights::of(globals);
     let mut shown = Vec::new();
     let mut skip = skip;
     for root in &globals.shown {
         if shown.len() >= limit {
             break;
         }
-        let height = globals.nodes.root(*root).map_or(1, |node| node.height());
+        let height = heights.of_root(*root);
         if skip >= height {
             skip = skip.saturating_sub(height);
             continue;
@@ -41,12 +60,11 @@ pub(in crate::tui) fn rows(globals: &Globals, skip: usize, limit: usize) -> Vec<
 }
 
 pub(in crate::tui) fn count(globals: &Globals) -> usize {
-    // Only those that were read can be open.
-    let mut read = globals.nodes.roots().filter_map(|root| globals.nodes.root(root));
-    if read.all(|node| !node.open) {
+    let heights = Heights::of(globals);
+    if heights.0.is_empty() {
         return globals.shown.len();
     }
-    let height = |root: &usize| globals.nodes.root(*root).map_or(1, |node| node.height());
+    let height = |root: &usize| heights.of_root(*root);
     globals.shown.iter().map(height).fold(0, usize::saturating_add)
 }
 
