@@ -174,13 +174,4 @@ static void run(uint8_t command)
 	}
 }
 
-int main(void)
-{
-	uint8_t command;
-
-	while (fread(&command, 1, 1, stdin) == 1) {
-		run(command);
-		fflush(stdout);
-	}
-	return 0;
-}
+#include "commands.h"

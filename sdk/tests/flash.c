@@ -104,43 +104,39 @@ static void answer(int result)
 	give_result(result);
 }
 
-int main(void)
+static void run(uint8_t command)
 {
-	uint8_t command;
+	switch (command) {
+	case 'o':
+		clears = take_u32();
+		keep_last = take_u32();
+		burst = take_u32();
+		mflt_reboot_init(0, 0);
+		break;
+	case 'w':
+		uptime_ms = take_u32();
+		region_size = take_u32();
+		take(region, region_size);
+		answer(crash());
+		break;
+	case 'b':
+		(void)mflt_coredump_init();
+		answer((int)mflt_coredump_size());
+		break;
+	case 'r': {
+		static uint8_t bytes[4096];
+		int size = mflt_coredump_read(0, bytes, sizeof(bytes));
 
-	while (fread(&command, 1, 1, stdin) == 1) {
-		switch (command) {
-		case 'o':
-			clears = take_u32();
-			keep_last = take_u32();
-			burst = take_u32();
-			mflt_reboot_init(0, 0);
-			break;
-		case 'w':
-			uptime_ms = take_u32();
-			region_size = take_u32();
-			take(region, region_size);
-			answer(crash());
-			break;
-		case 'b':
-			(void)mflt_coredump_init();
-			answer((int)mflt_coredump_size());
-			break;
-		case 'r': {
-			static uint8_t bytes[4096];
-			int size = mflt_coredump_read(0, bytes, sizeof(bytes));
-
-			fputc('A', stdout);
-			give(bytes, (uint32_t)size);
-			break;
-		}
-		case 'd':
-			answer(mflt_coredump_discard());
-			break;
-		default:
-			return 2;
-		}
-		fflush(stdout);
+		fputc('A', stdout);
+		give(bytes, (uint32_t)size);
+		break;
 	}
-	return 0;
+	case 'd':
+		answer(mflt_coredump_discard());
+		break;
+	default:
+		exit(2);
+	}
 }
+
+#include "commands.h"

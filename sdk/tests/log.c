@@ -147,41 +147,37 @@ static void log_compact_lines(void)
 	MFLT_LOG_ERROR("%s", (const char *)NULL);
 }
 
-int main(void)
+static void run(uint8_t command)
 {
-	uint8_t command;
+	switch (command) {
+	case 'o':
+		open_ring(take_u32());
+		break;
+	case 'a':
+		add_record();
+		break;
+	case 'd':
+		give(ring, (uint32_t)sizeof(*ring) + ring_size);
+		break;
+	case 'w': {
+		uint32_t size = take_u32();
 
-	while (fread(&command, 1, 1, stdin) == 1) {
-		switch (command) {
-		case 'o':
-			open_ring(take_u32());
-			break;
-		case 'a':
-			add_record();
-			break;
-		case 'd':
-			give(ring, (uint32_t)sizeof(*ring) + ring_size);
-			break;
-		case 'w': {
-			uint32_t size = take_u32();
-
-			take(ring, size);
-			break;
-		}
-		case 'f':
-			take(&command, 1);
-			give_line(command);
-			break;
-		case 'c':
-			log_compact_lines();
-			break;
-		case 'm':
-			give(&mflt_log_memory, sizeof(mflt_log_memory));
-			break;
-		default:
-			return 2;
-		}
-		fflush(stdout);
+		take(ring, size);
+		break;
 	}
-	return 0;
+	case 'f':
+		take(&command, 1);
+		give_line(command);
+		break;
+	case 'c':
+		log_compact_lines();
+		break;
+	case 'm':
+		give(&mflt_log_memory, sizeof(mflt_log_memory));
+		break;
+	default:
+		exit(2);
+	}
 }
+
+#include "commands.h"

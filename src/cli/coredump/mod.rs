@@ -67,8 +67,8 @@ pub(super) struct CoredumpArgs {
     region: Vec<String>,
     /// Read every region of the MPU, not only the one that MPU_RNR selects.
     ///
-    /// Without it nothing on the target is ever written. With it MPU_RNR of the stopped core is
-    /// written once per region, which changes no region, and restored.
+    /// MPU_RNR of the stopped core is written once per region, which changes no region, and
+    /// restored.
     #[arg(long)]
     mpu: bool,
     /// CMSIS-SVD file of the microcontroller, for --peripheral.
