@@ -114,7 +114,7 @@ impl Desk {
         let index = Index::new(&globals);
         let named = Named { globals, names: inspector.names(), owners: inspector.owners(&report) };
         self.answer(Answer::Named(Box::new(named)))?;
-        let scene = Scene { inspector, index, memory, files, snapshot };
+        let mut scene = Scene { inspector, index, memory, files, snapshot };
         loop {
             match self.requests.recv().map_err(|_| Gone)? {
                 Request::Reread => {
@@ -163,7 +163,7 @@ struct Scene<'a, 'd> {
 
 impl Scene<'_, '_> {
     /// The answer to a question that needs no host.
-    fn answer(&self, request: Request) -> Option<Answer> {
+    fn answer(&mut self, request: Request) -> Option<Answer> {
         let inspector = &self.inspector;
         Some(match request {
             Request::Variables { thread, frame } => {

@@ -1,10 +1,10 @@
 //! Searching memory for bytes, text, numbers and pointers; and globals by a query.
 
 use super::event::Found;
-use super::fuzzy::score;
+use super::fuzzy::Typed;
 use crate::analysis::inspector::GlobalName;
 use crate::base::number::parse_number;
-use crate::base::{Address, AddressRange, hex};
+use crate::base::{Address, AddressRange, hex, join};
 use crate::snapshot::MemoryImage;
 
 /// Places that are listed.
@@ -105,41 +105,82 @@ fn bytes(bytes: Vec<u8>) -> Result<Pattern, String> {
 /// Globals as the search sees them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    names: Vec<String>,
+    names: Texts,
+    /// The names with their ASCII letters in lower case.
+    lower: Texts,
     /// Type, file and address, in lower case.
-    rests: Vec<String>,
+    rests: Texts,
+    /// The last query, in lower case, and what fits it, in the order of the names.
+    query: String,
+    fitting: Vec<usize>,
+}
+
+/// Texts one behind the other: all of them are read for each character that somebody types, and
+/// memory is fast in one direction only.
+#[derive(Debug, Default)]
+struct Texts {
+    joined: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.joined.push_str(text);
+        self.ends.push(self.joined.len());
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.joined.get(start..*self.ends.get(index)?)
+    }
 }
 
 impl Index {
     pub(super) fn new(globals: &[GlobalName]) -> Index {
-        let rest = |global: &GlobalName| {
+        let mut index = Index::default();
+        for global in globals {
+            index.names.push(&global.name);
+            index.lower.push(&global.name.to_ascii_lowercase());
             let unit = global.unit.as_deref().unwrap_or("");
             let address = global.address.map_or(String::new(), |at| at.to_string());
-            format!("{} {unit} {address}", global.type_name).to_lowercase()
-        };
-        Index {
-            names: globals.iter().map(|global| global.name.clone()).collect(),
-            rests: globals.iter().map(rest).collect(),
+            let rest = format!("{} {unit} {address}", global.type_name);
+            index.rests.push(&rest.to_lowercase());
         }
+        index.fitting = (0..globals.len()).collect();
+        index
     }
 
     /// The numbers of those that `query` means, best first. Each word of it is to be found: its
     /// characters in order in the name, or as it is in the type, the file or the address.
-    pub(super) fn search(&self, query: &str) -> Vec<usize> {
+    pub(super) fn search(&mut self, query: &str) -> Vec<usize> {
         let query: String = query.chars().take(LONGEST_QUERY).collect();
-        let mut scores: Vec<Option<u64>> = vec![Some(0); self.names.len()];
-        for word in query.to_lowercase().split_whitespace() {
-            for ((total, name), rest) in scores.iter_mut().zip(&self.names).zip(&self.rests) {
+        let query = query.to_lowercase();
+        let words: Vec<Typed<'_>> = query.split_whitespace().map(Typed::new).collect();
+        let score = |index: usize| {
+            let (name, lower) = (self.names.get(index)?, self.lower.get(index)?);
+            let rest = self.rests.get(index)?;
+            words.iter().try_fold(0_u64, |total, word| {
                 // Found elsewhere is less than found in the name.
-                let points = || score(name, word).or_else(|| rest.contains(word).then_some(0));
-                *total = total.and_then(|total| Some(total.saturating_add(points()?)));
-            }
-        }
-        let mut found: Vec<(u64, usize)> = scores
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, score)| Some((score?, index)))
-            .collect();
+                let points = word.score(name, lower).or_else(|| word.is_in(rest).then_some(0))?;
+                Some(total.saturating_add(points))
+            })
+        };
+        // Who types on only narrows what was found.
+        let candidates = match query.starts_with(&self.query) {
+            true => std::mem::take(&mut self.fitting),
+            false => (0..self.names.ends.len()).collect(),
+        };
+        let scored = |part: &[usize]| -> Vec<(u64, usize)> {
+            part.iter().filter_map(|index| Some((score(*index)?, *index))).collect()
+        };
+        let (low, high) = candidates.split_at(candidates.len() / 2);
+        let (more, mut found) = join(|| scored(high), || scored(low));
+        found.extend(more);
+        self.fitting = found.iter().map(|(_, index)| *index).collect();
+        self.query = query;
         // A stable sort: equals stay in the order of their names.
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, index)| index).collect()
@@ -197,7 +238,7 @@ mod tests {
             unit: Some(unit.into()),
             address: Some(Address(at)),
         };
-        let index = Index::new(&[
+        let mut index = Index::new(&[
             global("rx_ring", "struct ring", "src/uart.c", 0x2000_0100),
             global("tx_ring", "struct ring", "src/uart.c", 0x2000_0200),
             global("boot_count", "uint32_t", "src/boot.c", 0x2000_0300),
@@ -206,6 +247,10 @@ mod tests {
         assert_eq!(index.search("rxr")[0], 0);
         assert_eq!(index.search("tx uart.c"), [1]);
         assert_eq!(index.search("Ring UART"), [0, 1]);
+        for (query, expected) in [("r", vec![0, 1, 2]), ("ri", vec![0, 1]), ("rin x", vec![0, 1])] {
+            assert_eq!(index.search(query), expected, "{query}, typed on");
+        }
+        assert_eq!(index.search("b"), [2], "another query begins with all");
         assert_eq!(index.search("uint32"), [2]);
         assert_eq!(index.search("0x20000300"), [2]);
         assert!(index.search("zzzz").is_empty());
