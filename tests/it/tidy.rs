@@ -233,7 +233,7 @@ fn fixtures_are_all_listed_in_their_manifest() {
         }
     }
     // Folders of their own have their own list.
-    for folder in ["bare", "chunks", "cpp", "rust", "trustzone"] {
+    for folder in ["bare", "chunks", "cpp", "rust", "rust-old", "trustzone"] {
         let listed = manifest::tables(&format!("fixtures/{folder}/manifest.toml"), "file");
         for ending in ["elf", "core", "json", "log"] {
             for path in files_under(&root().join("fixtures").join(folder), ending) {

@@ -2,8 +2,9 @@
 //!
 //! Found in a `PanicInfo` of any frame by the debug information, else in the registers of the call of
 //! `panic_fmt`. Values are spelled by the function that would format them. `fmt::Arguments` is not
-//! stable: the form read here has a template of bytes (Rust 1.93 and later).
+//! stable: it has a template of bytes since Rust 1.93 ([`template`]), and slices before ([`slices`]).
 
+mod slices;
 mod template;
 
 use super::{Context, Scene};
@@ -11,7 +12,7 @@ use crate::analysis::faulting::Call;
 use crate::analysis::unwind::{Environment, UnwoundFrame};
 use crate::analysis::variables::{FrameState, PLAIN};
 use crate::base::{Address, AddressRange};
-use crate::symbols::{SymbolFile, TypeKind, TypeRef, ValueKind};
+use crate::symbols::{CodeAddress, SymbolFile, TypeKind, TypeRef, ValueKind};
 use template::{Form, Piece, Style, pieces};
 
 /// Longest text that is read.
@@ -20,7 +21,8 @@ const LONGEST: usize = 512;
 const MAX_DEPTH: usize = 6;
 /// Largest line or column of a source file that is believed.
 const MOST_LINES: u32 = 1_000_000;
-/// Functions that are given the message in registers: template, arguments, `&Location`.
+/// Functions that are given the message in registers: template and arguments, before Rust 1.93 a
+/// pointer to both; then `&Location`.
 const GIVEN: &[&str] = &["core::panicking::panic_fmt"];
 
 /// What a panic said.
@@ -56,16 +58,19 @@ impl Scene<'_, '_> {
         let inner = handlers.chain(context.frames.get(..at)?).collect();
         let call = Call::of(context.frames.get(at..)?, inner, self.environment)?;
         let symbols = self.environment.symbols.at(context.frames.get(callee)?.pc.lookup())?;
-        // Otherwise the first register is a pointer to more.
-        symbols.layout("Arguments", "template")?;
+        let ty = symbols.type_by_name("Arguments")?;
+        let has_template = symbols.layout_in(ty, "template").is_some();
         // A handler that asks for nothing lets the compiler drop all of it: what the registers hold
         // then is something else.
-        let location = reader.location(call.argument(2)?)?;
-        let message = call.argument(0).zip(call.argument(1));
-        Some(Panicked {
-            message: message.and_then(|(template, args)| reader.message(template, args, MAX_DEPTH)),
-            location: Some(location),
-        })
+        let location = reader.location(call.argument(if has_template { 2 } else { 1 })?)?;
+        let first = call.argument(0);
+        let message = if has_template {
+            let template = first.zip(call.argument(1));
+            template.and_then(|(template, args)| reader.message(template, args, MAX_DEPTH))
+        } else {
+            first.and_then(|at| reader.interleaved(symbols, ty, Address(at), MAX_DEPTH))
+        };
+        Some(Panicked { message, location: Some(location) })
     }
 }
 
@@ -117,16 +122,22 @@ impl Reader<'_, '_> {
 
     /// The `PanicInfo` at `at`.
     fn info(&self, symbols: &SymbolFile<'_>, ty: TypeRef, at: Address) -> Option<Panicked> {
-        let arguments = symbols.layout_in(ty, "message")?.ty;
-        let arguments = symbols.type_info(symbols.strip_type(arguments)).target;
-        let at_arguments = Address(self.member(symbols, ty, at, "message")?);
-        let part = |name| self.member(symbols, arguments, at_arguments, name);
-        let message = part("template").zip(part("args"));
+        let arguments = Address(self.member(symbols, ty, at, "message")?);
         let location = self.member(symbols, ty, at, "location").and_then(|at| self.location(at))?;
         Some(Panicked {
-            message: message.and_then(|(template, args)| self.message(template, args, MAX_DEPTH)),
+            message: self.arguments(symbols, arguments, MAX_DEPTH),
             location: Some(location),
         })
+    }
+
+    /// The message of the `Arguments` at `at`.
+    fn arguments(&self, symbols: &SymbolFile<'_>, at: Address, depth: usize) -> Option<String> {
+        let ty = symbols.type_by_name("Arguments")?;
+        let part = |name| self.member(symbols, ty, at, name);
+        match part("template") {
+            Some(template) => self.message(template, part("args")?, depth),
+            None => self.interleaved(symbols, ty, at, depth),
+        }
     }
 
     /// A `Location`: a name with its length, line and column.
@@ -189,7 +200,13 @@ impl Reader<'_, '_> {
         };
         let form = Form::named(style_name.rsplit("::").next()?)?;
         let style = style.by(form);
-        self.value(symbols, value, ty, style, depth)
+        if ty != "&T" {
+            return self.value(symbols, value, ty, style, depth);
+        }
+        // One symbol's name for all types: the debug information has the function as `fmt<str>`.
+        let function = symbols.function_name(CodeAddress::Instruction(at))?;
+        let target = function.strip_prefix("fmt<")?.strip_suffix('>')?;
+        self.value(symbols, value, &format!("&{target}"), style, depth)
     }
 
     fn value(
@@ -212,9 +229,7 @@ impl Reader<'_, '_> {
             "&str" | "str" => {
                 style.text(&self.text(self.word(at)?, self.word(at.checked_add(4)?)?)?)
             }
-            "core::fmt::Arguments" => {
-                self.message(self.word(at)?, self.word(at.checked_add(4)?)?, depth)?
-            }
+            "core::fmt::Arguments" => self.arguments(symbols, Address(at), depth)?,
             "bool" => style.pad((read(1)? != 0).to_string()),
             "char" => style.character(char::from_u32(u32::try_from(read(4)?).ok()?)?),
             "f32" => style.float(f64::from(f32::from_bits(u32::try_from(read(4)?).ok()?))),

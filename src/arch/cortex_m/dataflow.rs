@@ -111,6 +111,8 @@ enum Written {
         offset: u32,
         second: u8,
     },
+    /// MOVT: the upper half; the lower one stays as it was.
+    Top(u32),
 }
 
 /// The last instruction that wrote a register.
@@ -270,6 +272,12 @@ impl Body {
                     let behind = if wanted == second { 4 } else { 0 };
                     Some(by(Source::Load { base, offset: offset.wrapping_add(behind), size: 4 }))
                 }
+                Written::Top(top) => Some(by(match self.last_write(here, wanted, budget) {
+                    Some(LastWrite::By(Origin { source: Source::Constant(low), .. })) => {
+                        Source::Constant(top | low & 0xffff)
+                    }
+                    _ => Source::Computed,
+                })),
             };
         }
     }
@@ -613,6 +621,11 @@ fn immediate(at: Address, first: u16, second: u16) -> Step {
         }
         // MOVW
         0xf240 => to(Source::Constant(u32::from(base) << 12 | plain)),
+        // MOVT
+        0xf2c0 => Step {
+            source: Written::Top((u32::from(base) << 12 | plain) << 16),
+            ..to(Source::Computed)
+        },
         _ => to(Source::Computed),
     }
 }

@@ -98,12 +98,7 @@ pub(super) fn pieces(memory: &dyn Memory, at: Address) -> Option<Vec<Piece>> {
                 if let Some(stated) = option(3, 2)? {
                     index = u16::try_from(stated).ok()?;
                 }
-                let style = Style {
-                    form: Form::Display,
-                    flags,
-                    width: fixed(width, 4).unwrap_or(0).min(WIDEST),
-                    precision: fixed(precision, 5),
-                };
+                let style = Style::new(flags, fixed(width, 4), fixed(precision, 5));
                 found.push(Piece::Argument { index, style });
                 index = index.checked_add(1)?;
             }
@@ -113,6 +108,20 @@ pub(super) fn pieces(memory: &dyn Memory, at: Address) -> Option<Vec<Piece>> {
 }
 
 impl Style {
+    /// `{}`.
+    pub(super) const PLAIN: Style =
+        Style { form: Form::Display, flags: DEFAULT, width: 0, precision: None };
+
+    pub(super) fn new(flags: u32, width: Option<usize>, precision: Option<usize>) -> Style {
+        Style { flags, width: width.unwrap_or(0).min(WIDEST), precision, ..Style::PLAIN }
+    }
+
+    /// The flags of a character that fills, of the sign and the like from its lowest bit on, and of
+    /// the side that is filled.
+    pub(super) fn flags(fill: u32, signs: u32, align: u32) -> u32 {
+        fill & 0x1f_ffff | (signs & 0x3f) << 21 | (align & 3) << 29
+    }
+
     pub(super) fn by(self, form: Form) -> Style {
         Style { form, ..self }
     }

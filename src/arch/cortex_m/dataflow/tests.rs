@@ -49,10 +49,13 @@ fn value_behind_a_label_or_a_condition_is_not_told() {
 
 #[test]
 fn sources_have_the_right_fields() {
-    let cases: [(&[u16], u8, Source); 12] = [
+    let cases: [(&[u16], u8, Source); 14] = [
         (&[0xf240, 0x1334], 3, Source::Constant(0x134)), // movw r3, #0x134
+        // movw r1, #0x235c; movs r2, #1; movt r1, #0x2000
+        (&[0xf242, 0x315c, 0x2201, 0xf2c2, 0x0100], 1, Source::Constant(0x2000_235c)),
+        (&[0x6821, 0xf2c2, 0x0100], 1, Source::Computed), // ldr r1, [r4]; movt r1, #0x2000
         (&[0xf04f, 0x33ff], 3, Source::Constant(u32::MAX)), // mov.w r3, #-1
-        (&[0xf06f, 0x0304], 3, Source::Constant(!4)),    // mvn.w r3, #4
+        (&[0xf06f, 0x0304], 3, Source::Constant(!4)),     // mvn.w r3, #4
         (&[0xf1a4, 0x0308], 3, Source::Sum { from: 4, amount: 8u32.wrapping_neg() }),
         (&[0xf204, 0x130c], 3, Source::Sum { from: 4, amount: 0x10c }), // addw r3, r4, #0x10c
         (&[0xab02], 3, Source::Sum { from: SP, amount: 8 }),            // add r3, sp, #8
