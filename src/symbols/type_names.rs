@@ -10,15 +10,16 @@ use crate::base::FastMap;
 #[derive(Default)]
 pub(super) struct TypeNames<'d> {
     /// The definition of a name that was found last.
-    last: FastMap<&'d str, usize>,
+    last: FastMap<&'d str, u32>,
     definitions: Vec<Definition>,
 }
 
+/// Small, as there are hundreds of thousands.
 struct Definition {
     die: DieRef,
     tag: DwTag,
     /// The one found before, of the same name.
-    before: Option<usize>,
+    before: Option<u32>,
 }
 
 impl<'d> TypeNames<'d> {
@@ -28,7 +29,9 @@ impl<'d> TypeNames<'d> {
         let mut names = TypeNames::default();
         names.definitions.reserve(types().map(Vec::len).sum());
         for entry in types().flatten().filter(|entry| !entry.declaration) {
-            let before = names.last.insert(entry.name, names.definitions.len());
+            // There are fewer than bytes in the file.
+            let Ok(index) = u32::try_from(names.definitions.len()) else { break };
+            let before = names.last.insert(entry.name, index);
             names.definitions.push(Definition { die: entry.die, tag: entry.tag, before });
         }
         names
@@ -37,11 +40,12 @@ impl<'d> TypeNames<'d> {
     /// The definitions of `name` in the order of preference: structures before typedefs, then as
     /// the file has them.
     pub(super) fn get(&self, name: &str) -> Vec<(DieRef, DwTag)> {
-        let mut next = self.last.get(name);
+        let mut next = self.last.get(name).copied();
         let mut found = Vec::new();
-        while let Some(definition) = next.and_then(|index| self.definitions.get(*index)) {
+        let at = |index| self.definitions.get(usize::try_from(index).ok()?);
+        while let Some(definition) = next.and_then(at) {
             found.push((definition.die, definition.tag));
-            next = definition.before.as_ref();
+            next = definition.before;
         }
         found.sort_by_key(|(die, tag)| (*tag == gimli::DW_TAG_typedef, *die));
         found
