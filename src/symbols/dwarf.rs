@@ -86,7 +86,9 @@ pub(super) struct DebugInfo<'d> {
     from_info: usize,
     signatures: FastMap<u64, u32>,
     ranges: OnceLock<Vec<UnitRange>>,
-    type_names: OnceLock<TypeNames<'d>>,
+    /// Makes the hashes by which types are found.
+    pub(super) hasher: foldhash::fast::RandomState,
+    type_names: OnceLock<TypeNames>,
     pub(super) types: Mutex<FastMap<TypeRef, Arc<TypeInfo<'d>>>>,
     pub(super) names: Mutex<FastMap<TypeRef, Arc<str>>>,
     pub(super) resolved: Mutex<FastMap<TypeRef, Arc<ResolvedType<'d>>>>,
@@ -134,6 +136,7 @@ impl<'d> DebugInfo<'d> {
             from_info,
             signatures,
             ranges: OnceLock::new(),
+            hasher: Default::default(),
             type_names: OnceLock::new(),
             types: Mutex::default(),
             names: Mutex::default(),
@@ -343,7 +346,7 @@ impl<'d> DebugInfo<'d> {
     }
 
     /// Definitions of types by name over all units.
-    pub(super) fn type_names(&self) -> &TypeNames<'d> {
+    pub(super) fn type_names(&self) -> &TypeNames {
         self.type_names.get_or_init(|| TypeNames::read(self))
     }
 

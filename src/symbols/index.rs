@@ -27,6 +27,8 @@ pub(super) struct VariableEntry {
 /// A named type outside of functions.
 pub(super) struct TypeEntry<'d> {
     pub(super) name: &'d str,
+    /// See [`DebugInfo::hash`].
+    pub(super) hash: u32,
     pub(super) die: DieRef,
     pub(super) tag: DwTag,
     pub(super) declaration: bool,
@@ -104,7 +106,8 @@ impl<'d> UnitIndex<'d> {
                         entries.skip_attributes(after).ok()?;
                         let declaration = has(specs, gimli::DW_AT_declaration);
                         if let Some(name) = info.string(unit, &name) {
-                            self.types.push(TypeEntry { name, die: handle, tag, declaration });
+                            let (hash, die) = (info.hash(name), handle);
+                            self.types.push(TypeEntry { name, hash, die, tag, declaration });
                         }
                         continue;
                     }

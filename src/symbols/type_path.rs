@@ -16,7 +16,7 @@ impl<'d> DebugInfo<'d> {
     pub(super) fn type_at_path(&self, path: &str, tags: &[DwTag]) -> Option<DieRef> {
         let mut scopes = parts(path);
         let name = scopes.pop().filter(|_| !scopes.is_empty())?;
-        let found = self.type_names().get(name).into_iter().take(MOST_DEFINITIONS);
+        let found = self.types_named(name).into_iter().take(MOST_DEFINITIONS);
         let mut found = found.filter(|(_, tag)| tags.is_empty() || tags.contains(tag));
         let fits = |die: DieRef| self.around(die).is_some_and(|around| around.ends_with(&scopes));
         found.find(|(die, _)| fits(*die)).map(|(die, _)| die)

@@ -417,7 +417,7 @@ impl<'d> DebugInfo<'d> {
 
     /// The definition of that name, with one of `tags` when there are any.
     fn type_named(&self, name: &str, tags: &[DwTag]) -> Option<DieRef> {
-        let mut found = self.type_names().get(name).into_iter();
+        let mut found = self.types_named(name).into_iter();
         found.find(|(_, tag)| tags.is_empty() || tags.contains(tag)).map(|(die, _)| die)
     }
 
@@ -467,16 +467,12 @@ impl<'d> SymbolFile<'d> {
     /// sort the preferred one.
     pub fn named_types(&self) -> Vec<(&'d str, TypeRef)> {
         let Some(info) = self.debug_info() else { return Vec::new() };
-        let mut named = Vec::new();
-        for name in info.type_names().names() {
-            let mut tags = Vec::new();
-            for (die, tag) in info.type_names().get(name) {
-                if !tags.contains(&tag) {
-                    tags.push(tag);
-                    named.push((name, TypeRef::new(Some(die))));
-                }
-            }
-        }
+        let mut found: Vec<_> =
+            info.defined_types().map(|entry| (entry.name, entry.tag.0, entry.die)).collect();
+        found.sort_unstable();
+        found.dedup_by_key(|(name, tag, _)| (*name, *tag));
+        let named = found.into_iter().map(|(name, _, die)| (name, TypeRef::new(Some(die))));
+        let mut named: Vec<_> = named.collect();
         named.sort_by_key(|(name, ty)| (*name, ty.die));
         named
     }
