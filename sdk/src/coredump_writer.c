@@ -45,18 +45,18 @@ static void put_copied(struct mflt_coredump_writer *writer, uintptr_t from, uint
 		       mflt_copy *copy)
 {
 	while (size > 0) {
-		uint32_t at = place(writer->size), used = at % MFLT_STORAGE_UNIT;
-		uint32_t part = MFLT_STORAGE_UNIT - used;
+		uint8_t *to = &writer->unit[place(writer->size) % MFLT_STORAGE_UNIT];
+		uint32_t part = (uint32_t)(&writer->unit[MFLT_STORAGE_UNIT] - to);
 
 		part = part < size ? part : size;
 		/* What cannot be read is zeros: its length is already written. */
-		(void)copy(&writer->unit[used], from, part);
-		writer->crc = mflt_crc16(writer->crc, &writer->unit[used], part);
+		(void)copy(to, from, part);
+		writer->crc = mflt_crc16(writer->crc, to, part);
 		writer->size += part;
 		from += part;
 		size -= part;
-		if (used + part == MFLT_STORAGE_UNIT) {
-			flush(writer, at - used);
+		if (place(writer->size) % MFLT_STORAGE_UNIT == 0) {
+			flush(writer, place(writer->size) - MFLT_STORAGE_UNIT);
 		}
 	}
 }

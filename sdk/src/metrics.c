@@ -66,6 +66,7 @@ static uint32_t reported_lines;
 static uint8_t had_crash;
 
 extern uint32_t mflt_log_lost(void) __attribute__((weak));
+extern void mflt_port_metrics(void) __attribute__((weak));
 
 static char *text_of(uint32_t metric)
 {

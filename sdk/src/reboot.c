@@ -28,7 +28,13 @@ struct state {
 };
 
 MFLT_NOINIT static struct state state;
-static struct mflt_reboot last;
+
+/* The newest reboot; it stays where it is when the host is told of it. Before mflt_reboot_init the
+ * count may be anything. */
+static struct mflt_reboot *newest(void)
+{
+	return &state.untold[(state.untold_count - (state.untold_count > 0)) % UNTOLD];
+}
 
 static uint16_t check_of(const struct state *of)
 {
@@ -45,25 +51,24 @@ void mflt_reboot_init(uint32_t reason, uint32_t reset_register)
 	if (state.magic != MAGIC || state.check != check_of(&state) || state.untold_count > UNTOLD) {
 		state = (struct state){.magic = MAGIC, .next = {.reason = NONE}};
 	}
-	last = state.next;
-	if (last.reason == NONE) {
-		last = (struct mflt_reboot){.reason = reason};
-	}
-	last.reset_register = reset_register;
 	if (state.untold_count == UNTOLD) {
 		for (uint32_t i = 1; i < UNTOLD; i++) {
 			state.untold[i - 1] = state.untold[i];
 		}
 		state.untold_count--;
 	}
-	state.untold[state.untold_count++] = last;
+	state.untold[state.untold_count++] = state.next;
+	if (newest()->reason == NONE) {
+		newest()->reason = reason;
+	}
+	newest()->reset_register = reset_register;
 	state.next = (struct mflt_reboot){.reason = NONE};
 	seal();
 }
 
 const struct mflt_reboot *mflt_reboot_last(void)
 {
-	return &last;
+	return newest();
 }
 
 uint32_t mflt_reboot_crash_count(void)

@@ -11,9 +11,19 @@ extern uint32_t stack_guard[], __StackLimit[], __StackTop[];
 
 int main(void);
 void reset_handler(void);
-void tick_handler(void);
+
+#ifdef FREERTOS
+void SVC_Handler(void);
+void PendSV_Handler(void);
+void SysTick_Handler(void);
+#endif
+
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int value, size_t size);
+/* As clang calls them: Run-time ABI for the Arm Architecture, 4.3.4. */
+void __aeabi_memclr4(void *to, size_t size);
+void __aeabi_memclr8(void *to, size_t size) __attribute__((alias("__aeabi_memclr4")));
+void *__aeabi_memcpy4(void *to, const void *from, size_t size) __attribute__((alias("memcpy")));
 
 /* 0: the stack overflows into what lies below RAM. */
 #ifndef GUARD
@@ -39,7 +49,7 @@ void *memset(void *to, int value, size_t size);
 #define MPU_RASR REGISTER(0xe000eda0)
 #define VTOR REGISTER(0xe000ed08)
 
-static volatile uint32_t uptime_ms;
+volatile uint32_t board_uptime_ms;
 volatile int crash_in_tick;
 
 __attribute__((section(".vectors"), aligned(128), used)) static void *const vectors[16 + TIMER_IRQ + 1] = {
@@ -51,12 +61,18 @@ __attribute__((section(".vectors"), aligned(128), used)) static void *const vect
 	[5] = (void *)mflt_fault_handler,
 	[6] = (void *)mflt_fault_handler,
 	[7] = (void *)mflt_fault_handler,
-	[15] = (void *)tick_handler,
+#ifdef FREERTOS
+	[11] = (void *)SVC_Handler,
+	[14] = (void *)PendSV_Handler,
+	[15] = (void *)SysTick_Handler,
+#else
+	[15] = (void *)board_tick,
+#endif
 	/* The timer stands for a watchdog's early warning. */
 	[16 + TIMER_IRQ] = (void *)mflt_fault_handler,
 };
 
-/* The compiler calls these two. */
+/* The compiler calls these. */
 void *memcpy(void *to, const void *from, size_t size)
 {
 	volatile uint8_t *target = to;
@@ -78,6 +94,11 @@ void *memset(void *to, int value, size_t size)
 	return to;
 }
 
+void __aeabi_memclr4(void *to, size_t size)
+{
+	(void)memset(to, 0, size);
+}
+
 void reset_handler(void)
 {
 	for (uint32_t *to = data_start, *from = data_load; to < data_end;) {
@@ -94,9 +115,9 @@ void reset_handler(void)
 	mflt_port_reset();
 }
 
-void tick_handler(void)
+void board_tick(void)
 {
-	uptime_ms++;
+	board_uptime_ms++;
 	if (crash_in_tick) {
 		board_touch_nothing();
 	}
@@ -145,11 +166,6 @@ void board_crash_with_float(void)
 }
 #endif
 
-uint32_t mflt_port_uptime_ms(void)
-{
-	return uptime_ms;
-}
-
 /* Overflow of the stack is a fault: by MSPLIM, or by a region of the MPU for nobody. */
 static void guard_stack(void)
 {
@@ -174,6 +190,10 @@ void board_init(void)
 	}
 	UART_BAUDDIV = 16;
 	UART_CTRL = 3;
+}
+
+void board_start_tick(void)
+{
 	SYST_RVR = CPU_HZ / 1000 - 1;
 	SYST_CSR = 7;
 }

@@ -6,6 +6,10 @@
 #include <stdint.h>
 
 void board_init(void);
+/* The tick, each millisecond, and how often it came. An operating system starts it by itself. */
+void board_start_tick(void);
+void board_tick(void);
+extern volatile uint32_t board_uptime_ms;
 /* Writes where nothing answers. */
 void board_touch_nothing(void);
 /* The interrupt of the tick does so. */

@@ -62,7 +62,7 @@ int mflt_session_end(enum mflt_session session);
 int mflt_heartbeat(void);
 
 /* For ports: called first in mflt_heartbeat, to set what is only to be measured then. */
-void mflt_port_metrics(void) __attribute__((weak));
+void mflt_port_metrics(void);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,10 @@ const struct mflt_region *mflt_port_memory(uint32_t *count);
 /* What to keep beside the registers and the stack of the crash, the most wanted first. */
 const struct mflt_region *mflt_port_regions(uint32_t *count);
 
+/* What a port to an RTOS keeps before that, such as threads and their stacks: the region with this
+ * number, counted from 0. Gives 0 when there are not so many. */
+int mflt_port_rtos_region(uint32_t number, struct mflt_region *region);
+
 /* Resets the device. */
 void mflt_port_reset(void) __attribute__((noreturn));
 

@@ -23,7 +23,7 @@ struct mflt_reboot {
 	uint32_t has_coredump;
 };
 
-/* Why the device was reset before this boot. */
+/* Why the device was reset before this boot; not before mflt_crash_init. */
 const struct mflt_reboot *mflt_reboot_last(void);
 
 /* Crashes since RAM was without power. */

@@ -42,6 +42,9 @@ enum { SAVED = EXC_RETURN + 1 };
 /* Of the log (src/log.c), if there is one. */
 extern const struct mflt_region mflt_log_region __attribute__((weak));
 
+/* Of the port to an RTOS, if there is one. */
+extern int mflt_port_rtos_region(uint32_t number, struct mflt_region *region) __attribute__((weak));
+
 volatile uint32_t mflt_crash_reason;
 
 __attribute__((used)) static volatile uint8_t is_busy;
@@ -284,6 +287,13 @@ static int save(const uint32_t *saved, struct mflt_system *system, uint32_t reas
 	}
 	if (&mflt_log_region != NULL) {
 		add_memory(&writer, (uint32_t)mflt_log_region.start, mflt_log_region.size);
+	}
+	if (mflt_port_rtos_region != NULL) {
+		struct mflt_region region;
+
+		for (uint32_t i = 0; mflt_port_rtos_region(i, &region); i++) {
+			add_memory(&writer, (uint32_t)region.start, region.size);
+		}
 	}
 	const struct mflt_region *regions = mflt_port_regions(&count);
 

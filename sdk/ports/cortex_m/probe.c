@@ -99,18 +99,19 @@ uint32_t mflt_probe(uint32_t address, uint32_t size)
 int mflt_probe_copy(void *to, uintptr_t from, uint32_t size)
 {
 	uint8_t *bytes = to;
-	const uint8_t *end = bytes + size;
 	uint32_t word = 0;
 	int is_whole = 1;
 
-	for (uint32_t at = (uint32_t)from; bytes < end; at++) {
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t at = (uint32_t)from + i;
+
 		/* At the beginning, and at each word. */
-		if (bytes == to || (at & 3u) == 0) {
+		if (i == 0 || (at & 3u) == 0) {
 			has_failed = 0;
 			word = load(at & ~3u) >> (8 * (at & 3u));
 			is_whole &= !has_failed;
 		}
-		*bytes++ = (uint8_t)word;
+		bytes[i] = (uint8_t)word;
 		word >>= 8;
 	}
 	return is_whole;

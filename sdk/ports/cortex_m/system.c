@@ -129,10 +129,16 @@ void mflt_system_add_registers(struct mflt_coredump_writer *writer, const struct
 	add_mpu(writer, system);
 }
 
+#define PUT_SINGLES(registers)                                                                    \
+	do {                                                                                     \
+		__asm volatile("vstmia %0, " registers : : "r"(words) : "memory");               \
+		mflt_coredump_put(writer, words, sizeof(words));                                 \
+	} while (0)
+
 void mflt_system_add_float(struct mflt_coredump_writer *writer)
 {
 #ifdef __ARM_FP
-	uint32_t words[8], status, fpccr = MFLT_REGISTER(MFLT_FPCCR);
+	uint32_t words[4], status, fpccr = MFLT_REGISTER(MFLT_FPCCR);
 
 	/* The frame may have no room for the registers yet, and its stack may be broken: they are read
 	 * where they are, without storing them there first. */
@@ -140,14 +146,14 @@ void mflt_system_add_float(struct mflt_coredump_writer *writer)
 	__asm volatile("dsb\n\tisb" : : : "memory");
 	if (mflt_coredump_open(writer, MFLT_BLOCK_FURTHER_REGISTERS, FIRST_SINGLE, 33 * 4) == MFLT_OK) {
 		__asm volatile("vmrs %0, fpscr" : "=r"(status));
-		__asm volatile("vstmia %0, {s0-s7}" : : "r"(words) : "memory");
-		mflt_coredump_put(writer, words, sizeof(words));
-		__asm volatile("vstmia %0, {s8-s15}" : : "r"(words) : "memory");
-		mflt_coredump_put(writer, words, sizeof(words));
-		__asm volatile("vstmia %0, {s16-s23}" : : "r"(words) : "memory");
-		mflt_coredump_put(writer, words, sizeof(words));
-		__asm volatile("vstmia %0, {s24-s31}" : : "r"(words) : "memory");
-		mflt_coredump_put(writer, words, sizeof(words));
+		PUT_SINGLES("{s0-s3}");
+		PUT_SINGLES("{s4-s7}");
+		PUT_SINGLES("{s8-s11}");
+		PUT_SINGLES("{s12-s15}");
+		PUT_SINGLES("{s16-s19}");
+		PUT_SINGLES("{s20-s23}");
+		PUT_SINGLES("{s24-s27}");
+		PUT_SINGLES("{s28-s31}");
 		mflt_coredump_put(writer, &status, sizeof(status));
 	}
 	MFLT_REGISTER(MFLT_FPCCR) = fpccr;

@@ -67,7 +67,7 @@ pub(super) fn list(
     let canary = word("xHeapCanary").unwrap_or(0);
     let mut walk = Walk::new(memory, canary, by_address);
     walk.free_list(start, end, &regions);
-    let listed = walk.damages.is_empty();
+    let listed = walk.damages.is_empty() && !walk.cut_short;
     if let Some(remaining) = word("xFreeBytesRemaining").filter(|_| listed) {
         walk.compare(start, remaining);
     }
@@ -145,12 +145,14 @@ struct Walk<'a> {
     /// Blocks that are handed out, by address.
     blocks: Vec<HeapBlock>,
     damages: Vec<Damage>,
+    /// The free list leads to what was not captured.
+    cut_short: bool,
 }
 
 impl<'a> Walk<'a> {
     fn new(memory: &'a dyn Memory, canary: u32, by_address: bool) -> Walk<'a> {
         let (free, blocks, damages) = (Vec::new(), Vec::new(), Vec::new());
-        Walk { memory, canary, by_address, free, blocks, damages }
+        Walk { memory, canary, by_address, free, blocks, damages, cut_short: false }
     }
 
     fn damage(&mut self, at: u32, before: Option<u32>, text: String) {
@@ -173,9 +175,8 @@ impl<'a> Walk<'a> {
         let mut from = start.0;
         for _ in 0..=most {
             let Ok(link) = self.memory.read_u32(Address(from)) else {
-                let text =
-                    format!("the free list leads to {}, which is not captured", Address(from));
-                return self.damage(from, None, text);
+                self.cut_short = true;
+                return;
             };
             let at = link ^ self.canary;
             if at == end {
@@ -187,7 +188,10 @@ impl<'a> Walk<'a> {
                     format!("the free list leads to {}, which is no free block", Address(at));
                 return self.damage(from, None, text);
             }
-            let size = self.memory.read_u32(Address(at).word(1)).unwrap_or(u32::MAX);
+            let Ok(size) = self.memory.read_u32(Address(at).word(1)) else {
+                self.cut_short = true;
+                return;
+            };
             // The marker at the end of a region of heap_5 has no size.
             if size != 0 || !regions.iter().any(|region| region.1 == at) {
                 if size < HEADER || size & ALLOCATED != 0 || !size.is_multiple_of(ALIGNMENT) {
@@ -224,7 +228,7 @@ impl<'a> Walk<'a> {
         };
         let mut free: Vec<u32> = self.free.iter().map(|(at, _)| *at).collect();
         free.sort_unstable();
-        let sound = self.damages.is_empty();
+        let sound = self.damages.is_empty() && !self.cut_short;
         let mut complete = true;
         let mut before = None;
         for _ in 0..MOST_BLOCKS {

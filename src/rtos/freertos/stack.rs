@@ -10,7 +10,7 @@ const FILL: u32 = 0xa5a5_a5a5;
 /// What configCHECK_FOR_STACK_OVERFLOW 2 looks at, in bytes.
 const CHECKED: u32 = 16;
 /// Largest stack that is believed, in bytes.
-const LARGEST: u32 = 1 << 20;
+pub(super) const LARGEST: u32 = 1 << 20;
 /// Header of a heap block in front of what it hands out, in bytes.
 const HEAP_HEADER: u32 = 8;
 /// Farthest that a control block stands behind its stack when nothing else gives the end.

@@ -94,7 +94,11 @@ impl Tasks<'_, '_> {
             return Some("its name is no text".into());
         }
         let lowest = self.word(address, task.stack)?;
-        if !lowest.is_multiple_of(4) || self.memory.read_u32(Address(lowest)).is_err() {
+        let top = self.word(address, 0)?;
+        let captured = |at: u32| self.memory.read_u32(Address(at)).is_ok();
+        // A dump may hold no more of it than what is in use.
+        let in_use = top.checked_sub(lowest).is_some_and(|unused| unused <= stack::LARGEST);
+        if !lowest.is_multiple_of(4) || !(captured(lowest) || in_use && captured(top)) {
             return Some(format!("its stack {} is not in the dump", Address(lowest)));
         }
         [task.state_item, task.event_item].into_iter().find_map(|item| {

@@ -3,8 +3,11 @@
 mod build;
 mod events;
 mod flash;
+mod freertos;
 mod handler;
 mod host;
+#[path = "../../../xtask/src/kernel.rs"]
+mod kernel;
 mod log;
 mod qemu;
 #[path = "../../../xtask/src/size.rs"]
