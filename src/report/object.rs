@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct KernelObject {
     /// What sort it is: `mutex`.
     pub kind: String,
-    /// The variable that it stands in.
+    /// Its own name, or the variable that it stands in.
     pub name: String,
     /// Where it is.
     pub address: Hex32,

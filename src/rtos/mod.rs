@@ -178,7 +178,7 @@ pub trait Kernel: Sync {
         Vec::new()
     }
 
-    /// Its objects that stand in variables, by address. `threads` are those of [`Kernel::read`].
+    /// Its objects, as far as it can list them, by address. `threads` are those of [`Kernel::read`].
     fn objects(
         &self,
         _memory: &dyn Memory,

@@ -7,7 +7,7 @@ use crate::base::Address;
 pub struct KernelObject {
     /// What sort it is, in the kernel's words: `mutex`.
     pub kind: &'static str,
-    /// The variable that it stands in.
+    /// Its own name, or the variable that it stands in.
     pub name: String,
     /// Where it is.
     pub address: Address,

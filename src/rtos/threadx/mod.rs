@@ -1,12 +1,16 @@
-//! ThreadX (Azure RTOS, Eclipse ThreadX): threads, what they wait for, saved registers, byte pools.
+//! ThreadX (Azure RTOS, Eclipse ThreadX): threads, what they wait for, saved registers, objects, byte
+//! pools.
 //!
 //! All threads are in one ring, completed ones too, and each names the object that it waits for.
 //! Layouts come from the DWARF of the very ELF: ports and users may add members.
 
+mod objects;
 mod pool;
 mod saved;
 
-use super::{Heap, Kernel, KernelState, Remark, State, Thread, Wait, main_stack, stack_fill};
+use super::{
+    Heap, Kernel, KernelObject, KernelState, Remark, State, Thread, Wait, main_stack, stack_fill,
+};
 use crate::base::{Address, AddressRange, Memory};
 use crate::symbols::SymbolFile;
 
@@ -88,6 +92,15 @@ impl Kernel for ThreadX {
 
     fn heaps(&self, memory: &dyn Memory, symbols: &SymbolFile<'_>) -> Vec<Heap> {
         pool::list(memory, symbols)
+    }
+
+    fn objects(
+        &self,
+        memory: &dyn Memory,
+        symbols: &SymbolFile<'_>,
+        threads: &[Thread],
+    ) -> Vec<KernelObject> {
+        objects::list(memory, symbols, threads)
     }
 }
 
@@ -243,7 +256,7 @@ impl Walker<'_, '_> {
         if !matches!(state, State::Pending | State::Sleeping) {
             return (state, None);
         }
-        let ticks_left = self.ticks_left(thread);
+        let ticks_left = self.ticks_left(thread, THREAD, "tx_thread_timer");
         if state == State::Sleeping {
             return (state, Some(Wait { kind, ticks_left, ..Wait::default() }));
         }
@@ -268,11 +281,13 @@ impl Walker<'_, '_> {
         (state, Some(Wait { kind, object, name, owner, ticks_left, ms_left: None }))
     }
 
-    /// Ticks until the thread's timer expires: slots of the wheel from the present one to the
-    /// timer's, and what is left after a whole turn. None without a timer.
-    fn ticks_left(&self, thread: Address) -> Option<u64> {
-        let slot = self.member(thread, "tx_thread_timer.tx_timer_internal_list_head")?;
-        let remaining = self.member(thread, "tx_thread_timer.tx_timer_internal_remaining_ticks")?;
+    /// Ticks until the timer in `member` of the structure of type `ty` at `base` expires: slots of
+    /// the wheel from the present one to the timer's, and what is left after a whole turn. None when
+    /// it does not run.
+    fn ticks_left(&self, base: Address, ty: &str, member: &str) -> Option<u64> {
+        let word = |name: &str| self.word(base, ty, &format!("{member}.tx_timer_internal_{name}"));
+        let slot = word("list_head")?;
+        let remaining = word("remaining_ticks")?;
         let present = self.variable("_tx_timer_current_ptr").filter(|_| slot != 0)?;
         let bytes = i64::from(slot).checked_sub(i64::from(present))?;
         let distance = bytes.checked_div(4)?.rem_euclid(i64::from(TIMER_SLOTS));

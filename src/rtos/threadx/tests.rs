@@ -244,3 +244,53 @@ fn byte_pool_is_walked_and_its_damage_told() {
         }
     }
 }
+
+#[test]
+fn objects_are_read_from_their_rings() {
+    let image = ElfImage::parse(ELF).unwrap();
+    let symbols = SymbolFile::new(&image);
+    let mut target = target(&symbols);
+    let slots = target.at("timer_list");
+    // Of `inbox` and `lock` `target` has set more.
+    let expected = [
+        ("queue", "inbox", "inbox", "0 of 8 messages of 16 bytes"),
+        ("semaphore", "ready", "ready", "count 3"),
+        ("mutex", "lock", "bus", "owned by main, lock count 2"),
+        ("event flags", "bits", "bits", "flags 0x80000004"),
+        ("block pool", "blocks", "blocks", "2 of 11 blocks of 12 bytes"),
+        ("timer", "beat", "beat", "6 ticks left, every 50"),
+    ];
+    let members: [&[(&str, u32)]; 6] = [
+        &[("capacity", 8), ("message_size", 4)],
+        &[("count", 3)],
+        &[("ownership_count", 2)],
+        &[("current", 0x8000_0004)],
+        &[("available", 9), ("total", 11), ("block_size", 12)],
+        &[
+            ("internal.tx_timer_internal_list_head", slots + 4 * 3),
+            ("internal.tx_timer_internal_remaining_ticks", 6),
+            ("internal.tx_timer_internal_re_initialize_ticks", 50),
+        ],
+    ];
+    for (sort, ((_, variable, ..), members)) in
+        objects::SORTS.iter().zip(expected.iter().zip(members))
+    {
+        let (_, id, ty, ring, prefix) = *sort;
+        let at = target.at(variable);
+        target.put(target.at(&format!("{ring}_created_ptr")), at);
+        // The kernel counts more than there are: the ring ends where it began.
+        target.put(target.at(&format!("{ring}_created_count")), 9);
+        for (member, value) in
+            members.iter().chain(&[("id", id), ("name", 0), ("created_next", at)])
+        {
+            target.set(at, ty, &format!("{prefix}_{member}"), *value);
+        }
+    }
+    let threads = ThreadX.read(&target.memory, &symbols).threads;
+    let mut found = ThreadX.objects(&target.memory, &symbols, &threads);
+    assert!(found.is_sorted_by_key(|object| object.address));
+    found.sort_by_key(|object| expected.iter().position(|(kind, ..)| *kind == object.kind));
+    let texts: Vec<_> =
+        found.iter().map(|object| (object.kind, &*object.name, &*object.state)).collect();
+    assert_eq!(texts, expected.map(|(kind, _, name, state)| (kind, name, state)));
+}
