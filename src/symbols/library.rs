@@ -68,6 +68,21 @@ impl<'d> SymbolFile<'d> {
             };
         }
         match name.split_once('<').map_or(name, |(name, _)| name) {
+            _ if name.starts_with('(') && !members.is_empty() => {
+                Some(format!("({})", self.parts(members, true, memory, depth)))
+            }
+            "array" => {
+                let held = field("_M_elems")?;
+                let (ValueKind::Array { elements, omitted }, Place::Memory(address)) =
+                    (&held.kind, held.place.clone())
+                else {
+                    return None;
+                };
+                let target = self.type_info(self.strip_type(held.ty)).target;
+                let count = elements.iter().map(|element| element.count);
+                let count = count.fold(*omitted, u64::saturating_add);
+                self.elements(&Start { address, target }, count, memory, depth)
+            }
             "String" => {
                 let start = pointer("buf")?;
                 Some(text(start.address, number("len")?, memory))
@@ -135,19 +150,29 @@ impl<'d> SymbolFile<'d> {
             return name.to_owned();
         };
         let is_tuple = members.iter().all(is_numbered);
-        let part = |member: &Member<'d>| {
-            let text = self.spelled(&member.value, memory, depth);
-            match member.name {
-                Some(name) if !is_tuple => format!("{name} = {text}"),
-                _ => text,
-            }
-        };
-        let parts = joined(members.iter().take(16).map(part));
+        let parts = self.parts(members, is_tuple, memory, depth);
         match (members.is_empty(), is_tuple) {
             (true, _) => name.to_owned(),
             (false, true) => format!("{name}({parts})"),
             (false, false) => format!("{name} {{{parts}}}"),
         }
+    }
+
+    /// Members with commas between them; those of a tuple have no name.
+    fn parts(
+        &self,
+        members: &[Member<'d>],
+        is_tuple: bool,
+        memory: &dyn Memory,
+        depth: usize,
+    ) -> String {
+        joined(members.iter().take(16).map(|member| {
+            let text = self.spelled(&member.value, memory, depth);
+            match member.name {
+                Some(name) if !is_tuple => format!("{name} = {text}"),
+                _ => text,
+            }
+        }))
     }
 
     /// A value in one line.
@@ -182,18 +207,9 @@ impl<'d> SymbolFile<'d> {
                     return name.to_owned();
                 }
                 let is_tuple = !members.is_empty() && members.iter().all(is_numbered);
-                let parts = joined(members.iter().take(16).map(|member| {
-                    let text = self.spelled(&member.value, memory, depth);
-                    match member.name {
-                        Some(name) if !is_tuple => format!("{name} = {text}"),
-                        _ => text,
-                    }
-                }));
+                let parts = self.parts(members, is_tuple, memory, depth);
                 match info.name {
-                    Some(name) if is_tuple && !name.starts_with('(') => {
-                        return format!("{name}({parts})");
-                    }
-                    _ if is_tuple => return format!("({parts})"),
+                    Some(name) if is_tuple => return format!("{name}({parts})"),
                     _ => parts,
                 }
             }

@@ -170,10 +170,7 @@ impl Reader<'_, '_> {
             match piece {
                 Piece::Text(part) => text.push_str(&part),
                 Piece::Argument { index, style } => {
-                    let at = args.checked_add(u32::from(index).checked_mul(8)?)?;
-                    let (value, formatter) = (self.word(at)?, self.word(at.checked_add(4)?)?);
-                    let spelled = self.argument(value, formatter, style, depth);
-                    text.push_str(&spelled.unwrap_or_else(|| "…".into()));
+                    text.push_str(&self.argument_of(args, index.into(), style, depth)?);
                 }
             }
             if text.len() > LONGEST {
@@ -181,6 +178,13 @@ impl Reader<'_, '_> {
             }
         }
         Some(text)
+    }
+
+    /// Argument `index` of those at `args`, each a value and the function that writes it.
+    fn argument_of(&self, args: u32, index: u32, style: Style, depth: usize) -> Option<String> {
+        let at = args.checked_add(index.checked_mul(8)?)?;
+        let (value, formatter) = (self.word(at)?, self.word(at.checked_add(4)?)?);
+        Some(self.argument(value, formatter, style, depth).unwrap_or_else(|| "…".into()))
     }
 
     /// The value at `value` as `formatter` would write it.

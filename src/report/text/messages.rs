@@ -25,7 +25,7 @@ pub fn render_message(message: &Message, style: Style) -> String {
         Content::Other(other) => self::other(&mut page, other),
         Content::Problem => {}
     }
-    notes_on(&mut page, &message.notes);
+    notes_on(&mut page, &message.notes.iter().collect::<Vec<_>>());
     page.finish()
 }
 

@@ -52,7 +52,7 @@ fn report_on(page: &mut Page, report: &Report) {
         variables::globals(page, report);
         memory(page, report);
     }
-    notes_on(page, &report.notes);
+    notes_on(page, &news(report));
 }
 
 /// Why it crashed and where: the cause, the end of the log, and the frames of the crashed thread
@@ -65,9 +65,10 @@ fn short_report_on(page: &mut Page, report: &Report) {
     page.blank();
     logs::overview(page, report);
     threads::crashed(page, report);
-    let shown = report.notes.get(..SHORT_NOTES).unwrap_or(&report.notes);
+    let notes = news(report);
+    let shown = notes.get(..SHORT_NOTES).unwrap_or(&notes);
     notes_on(page, shown);
-    let more = report.notes.len().saturating_sub(shown.len());
+    let more = notes.len().saturating_sub(shown.len());
     if more > 0 {
         page.wrapped("  ", Ink::Dim, &format!("… {more} more notes (--full shows them)"));
     }
@@ -121,7 +122,7 @@ fn section_page(report: &Report, section: Section, style: Style) -> Page {
             cause(&mut page, report);
             page.blank();
             threads::blamed(&mut page, report);
-            notes_on(&mut page, &report.notes);
+            notes_on(&mut page, &news(report));
             page.blank();
             identity(&mut page, report);
             page.blank();
@@ -219,7 +220,8 @@ fn fault(page: &mut Page, report: &Report) {
         if name == "SHCSR" {
             // Which handlers are enabled and active: state, not news.
             let names: Vec<&str> = bits.iter().map(|bit| bit.name.as_str()).collect();
-            page.entry(name, Ink::Plain, &format!("{value} {}", names.join(" ")));
+            let text = format!("{value} {}", names.join(" "));
+            page.entry(name, Ink::Plain, text.trim_end());
             continue;
         }
         page.entry(name, Ink::Plain, &value.to_string());
@@ -251,7 +253,13 @@ fn memory(page: &mut Page, report: &Report) {
     page.blank();
 }
 
-fn notes_on(page: &mut Page, notes: &[Note]) {
+/// The notes, without those that the cause gives as its evidence.
+fn news(report: &Report) -> Vec<&Note> {
+    let is_new = |note: &&Note| !report.cause.evidence.contains(&note.text);
+    report.notes.iter().filter(is_new).collect()
+}
+
+fn notes_on(page: &mut Page, notes: &[&Note]) {
     if notes.is_empty() {
         return;
     }
@@ -263,5 +271,28 @@ fn notes_on(page: &mut Page, notes: &[Note]) {
             Severity::Error => ("error", Ink::Fault),
         };
         page.entry(label, ink, &note.text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Options, analyze};
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn note_that_is_evidence_is_told_once() {
+        let note = |text: &str| Note {
+            code: "heap_corrupt".into(),
+            severity: Severity::Error,
+            text: text.into(),
+            address: None,
+        };
+        let mut report = analyze(&Snapshot::default(), &[], &Options::default());
+        report.cause.evidence.push("heap malloc is corrupted".into());
+        report.notes.extend(["heap malloc is corrupted", "heap b is corrupted"].map(note));
+        let text = render_text(&report, Style::default());
+        assert_eq!(text.matches("heap malloc is corrupted").count(), 1, "{text}");
+        assert_eq!(text.matches("heap b is corrupted").count(), 1, "{text}");
     }
 }

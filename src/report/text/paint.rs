@@ -204,7 +204,7 @@ fn wrap(text: &str, room: usize) -> Vec<&str> {
         let end = limit.saturating_add(behind.len_utf8());
         let near = rest.get(..end).and_then(|line| line.rfind(' '));
         let Some(at) = near.or_else(|| rest.find(' ')) else { break };
-        lines.push(rest.get(..at).unwrap_or(rest));
+        lines.push(rest.get(..at).unwrap_or(rest).trim_end());
         rest = rest.get(at.saturating_add(1)..).unwrap_or("");
     }
     lines.push(rest);

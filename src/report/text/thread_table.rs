@@ -60,7 +60,7 @@ pub(super) fn overview(page: &mut Page, report: &Report) {
         if room >= length(waits) && rows.iter().any(|row| !row.tail.is_empty()) {
             heading.push_str(waits);
         }
-        page.heading(&heading);
+        page.heading(heading.trim_end());
         for row in &rows {
             let start = format!("{} {:<name$}", mark(row.thread), row.thread.name);
             let cells = line(row.cells.each_ref().map(String::as_str));

@@ -113,8 +113,8 @@ fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
     };
     let arguments: Vec<String> = frame.arguments.iter().map(variables::brief).collect();
     let place = match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!(" at {file}:{line}"),
-        (Some(file), None) => format!(" in {file}"),
+        (Some(file), Some(line)) => format!(" at {}:{line}", direct(file)),
+        (Some(file), None) => format!(" in {}", direct(file)),
         (None, _) => String::new(),
     };
     let lead = format!("  #{:<3}", frame.index);
@@ -132,6 +132,20 @@ fn frame(page: &mut Page, frame: &Frame, with_locals: bool) {
             variables::tree(page, variable, 8);
         }
     }
+}
+
+/// `path` without detours: libraries of a toolchain are built as `/build/a/b/../../libgcc/lib1funcs.S`.
+fn direct(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last().copied()) {
+            ("..", Some(last)) if !matches!(last, "" | "." | "..") => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The instructions around a frame; in the short report only the next ones.
@@ -158,5 +172,22 @@ fn doubt(frame: &Frame) -> &'static str {
         "prologue" => "  [guess: by its prologue]",
         "frame size" => "  [guess: by the size of the frame]",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_with_detours_is_shown_without_them() {
+        for (path, shown) in [
+            ("/build/gcc/nofp/libgcc/../../../libgcc/lib1funcs.S", "/build/libgcc/lib1funcs.S"),
+            ("../../newlib/libc/./stdlib/free.c", "../../newlib/libc/./stdlib/free.c"),
+            ("/../a/..b/../c.c", "/../a/c.c"),
+            ("src/main.c", "src/main.c"),
+        ] {
+            assert_eq!(direct(path), shown);
+        }
     }
 }

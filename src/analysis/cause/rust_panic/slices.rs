@@ -75,10 +75,7 @@ impl Reader<'_, '_> {
                 None => Some((index, Style::PLAIN)),
             };
             if let Some((position, style)) = next.filter(|(position, _)| *position < given) {
-                let at = args.checked_add(position.checked_mul(8)?)?;
-                let (value, formatter) = (self.word(at)?, self.word(at.checked_add(4)?)?);
-                let spelled = self.argument(value, formatter, style, depth);
-                text.push_str(&spelled.unwrap_or_else(|| "…".into()));
+                text.push_str(&self.argument_of(args, position, style, depth)?);
             }
             if text.len() > LONGEST {
                 break;
