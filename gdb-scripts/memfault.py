@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The `memfault` commands for GDB, also as `mflt`: `source memfault.py`, then `help memfault`.
+python = None  # GDB without Python takes this for its own command, and says that it has none.
 
-They gather registers and memory through GDB, hand them to the program `mflt`, and print what it says.
-Needs GDB 10 or newer with Python 3.8 or newer; nothing else is imported.
-"""
+# The `memfault` commands for GDB, also as `mflt`: `source memfault.py`, then `help memfault`.
+# They gather registers and memory through GDB, hand them to the program `mflt`, and print what it
+# says. Needs GDB 10 or newer with Python 3.8 or newer; nothing else is imported.
 
 import os
 import sys

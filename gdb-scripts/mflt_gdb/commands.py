@@ -42,6 +42,27 @@ def _capture(path, options, say):
             serving.close()
 
 
+def _add_peripherals(parser):
+    parser.add_argument("--svd", metavar="FILE", help="CMSIS-SVD file, for --peripheral")
+    parser.add_argument(
+        "--peripheral",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="its registers too, or one: PERIPHERAL.REGISTER; may be repeated",
+    )
+
+
+def _peripherals(options):
+    """What `mflt coredump` is told of peripherals."""
+    if bool(options.svd) != bool(options.peripheral):
+        raise gdb.GdbError("--svd FILE and --peripheral NAME need each other")
+    words = ["--svd", os.path.expanduser(options.svd)] if options.svd else []
+    for name in options.peripheral:
+        words += ["--peripheral", name]
+    return words
+
+
 class _Command:
     """A command below `memfault`."""
 
@@ -115,6 +136,7 @@ class Coredump(_Command):
             metavar=("ADDR", "SIZE"),
             help="memory to capture instead of all RAM of the ELF; may be repeated",
         )
+        _add_peripherals(parser)
         parser.add_argument("-o", "--output", metavar="FILE", help="[coredump-<UTC time>.core]")
         parser.add_argument("--device-serial", type=serial, help="[upload: DEMOSERIALNUMBER]")
         parser.add_argument("--software-type", type=serial, help="[upload: main]")
@@ -130,7 +152,7 @@ class Coredump(_Command):
         if account is not None and not _agreed():
             _say("Nothing is captured. `--no-upload` only writes a file.")
             return
-        words = []
+        words = _peripherals(options)
         for address, length in options.region:
             start = bridge.evaluate(address, address=True)
             count = size(length)
@@ -222,10 +244,11 @@ class Save(_Command):
     def parser(self, prefix):
         parser = super().parser(prefix)
         parser.add_argument("file", metavar="FILE")
+        _add_peripherals(parser)
         return parser
 
     def run(self, options):
-        _capture(os.path.expanduser(options.file), [], _say)
+        _capture(os.path.expanduser(options.file), _peripherals(options), _say)
 
 
 class _Explained(_Command):
@@ -234,13 +257,18 @@ class _Explained(_Command):
     def choice(self, options):
         return ["--section", self.name]
 
+    def captured(self, options):
+        """What is captured beside registers and RAM."""
+        return []
+
     def run(self, options):
         with tempfile.TemporaryDirectory(prefix="mflt-") as folder:
             path = bridge.core_file()
             if path is None:
                 path = os.path.join(folder, "target.core")
                 # How the capture went is of interest only where it goes wrong.
-                _capture(path, [], lambda line: line.startswith("warning: ") and _say(line))
+                warn = lambda line: line.startswith("warning: ") and _say(line)
+                _capture(path, self.captured(options), warn)
             words = ["analyze", path]
             for elf in bridge.elf_files():
                 words += ["--elf", elf]
@@ -275,10 +303,11 @@ class Cause(_Explained):
 
 
 class Report(_Explained):
-    """Tell all: cause, fault, threads, backtraces, logs, heaps.
+    """Tell all: cause, fault, threads, backtraces, logs, heaps, registers of peripherals.
 
     memfault report
     memfault report --full
+    memfault report --svd nrf52840.svd --peripheral UARTE0
     """
 
     name = "report"
@@ -286,10 +315,15 @@ class Report(_Explained):
     def parser(self, prefix):
         parser = super().parser(prefix)
         parser.add_argument("--full", action="store_true", help="globals and memory as well")
+        _add_peripherals(parser)
         return parser
 
     def choice(self, options):
-        return ["--full"] if options.full else []
+        words = ["--full"] if options.full else []
+        return words + (["--svd", os.path.expanduser(options.svd)] if options.svd else [])
+
+    def captured(self, options):
+        return _peripherals(options)
 
 
 class FrameLocals(_Explained):

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -23,10 +24,18 @@ const FILES: [(&str, &str); 9] = [
     ("mflt_gdb/upload.py", include_str!("../../gdb-scripts/mflt_gdb/upload.py")),
 ];
 
+/// GDBs for Arm, by the names that they have in distributions and toolchains.
+const DEBUGGERS: [&str; 4] =
+    ["gdb-multiarch", "arm-none-eabi-gdb", "arm-none-eabi-gdb-py", "arm-zephyr-eabi-gdb"];
+/// The oldest versions of GDB and of its Python that can load the scripts.
+const OLDEST_GDB: u32 = 10;
+const OLDEST_PYTHON: (u32, u32) = (3, 8);
+
 /// Install the `memfault` commands for GDB.
 ///
-/// Writes the scripts and prints the line that loads them; --add puts it into your gdbinit. In GDB
-/// `help memfault` lists them. They need GDB 10 with Python 3.8 or newer.
+/// Writes the scripts and prints the line that loads them; --add puts it into your gdbinit and tells
+/// which GDBs in PATH can load them: they need GDB 10 with Python 3.8 or newer. In GDB `help memfault`
+/// lists them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mflt gdb-init --add\n  \
     gdb-multiarch zephyr.elf -ex \"$(mflt gdb-init)\" -ex 'target remote :3333' -ex 'memfault cause'")]
@@ -67,8 +76,57 @@ impl GdbInitArgs {
         let added = add(&path, &line).with_context(|| format!("writing `{}`", path.display()))?;
         let done = if added { "added to" } else { "stands already in" };
         writeln!(context.err, "`{line}` {done} {}", path.display())?;
+        tell_debuggers(context)?;
         Ok(Exit::Done)
     }
+}
+
+/// Says of each GDB in PATH whether it can load the scripts.
+fn tell_debuggers(context: &mut Context<'_>) -> io::Result<()> {
+    let mut is_any = false;
+    for name in DEBUGGERS {
+        let Some(answer) = ask(name) else { continue };
+        is_any = true;
+        let err = &mut *context.err;
+        match versions(&answer) {
+            None => writeln!(
+                err,
+                "warning: `{name}` has no Python and cannot load them\n\
+                 hint: toolchains often have a second GDB, such as `arm-none-eabi-gdb-py`; Debian's \
+                 is `gdb-multiarch`"
+            )?,
+            Some((gdb, python)) if gdb < OLDEST_GDB || python < OLDEST_PYTHON => writeln!(
+                err,
+                "warning: `{name}` is GDB {gdb} with Python {}.{}: too old, they need GDB \
+                 {OLDEST_GDB} with Python {}.{}",
+                python.0, python.1, OLDEST_PYTHON.0, OLDEST_PYTHON.1
+            )?,
+            Some((gdb, (major, minor))) => {
+                writeln!(err, "`{name}`, GDB {gdb} with Python {major}.{minor}, can load them")?;
+            }
+        }
+    }
+    if !is_any {
+        writeln!(context.err, "note: none of {} is in PATH", DEBUGGERS.join(", "))?;
+    }
+    Ok(())
+}
+
+/// What the GDB called `name` prints of itself; `None` when there is none.
+fn ask(name: &str) -> Option<String> {
+    let question = "python import sys; print(gdb.VERSION, *sys.version_info[:2])";
+    let mut command = Command::new(name);
+    command.args(["-nx", "-batch", "-ex", question]).stdin(Stdio::null());
+    let output = command.output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// GDB's version, and its Python's, from `13.1 3 11`; `None` without Python.
+fn versions(answer: &str) -> Option<(u32, (u32, u32))> {
+    let mut words = answer.split_whitespace();
+    let leading = |word: &str| word.split('.').next().and_then(|number| number.parse().ok());
+    let gdb = words.next().and_then(leading)?;
+    Some((gdb, (words.next().and_then(leading)?, words.next().and_then(leading)?)))
 }
 
 /// Writes the scripts, and beside them which program they are to run: this one.

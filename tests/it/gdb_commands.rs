@@ -1,11 +1,12 @@
 //! The `memfault` commands inside GDB, with the real GDB on targets in QEMU.
 
 use crate::live;
+use crate::peripherals;
 use crate::support::file;
 use crate::support::folder::Folder;
 use crate::support::http::{Http, Request};
 use crate::support::manifest::{self, Case};
-use crate::support::program::{mflt, run};
+use crate::support::program::run;
 use crate::support::qemu::Qemu;
 use mflt::format;
 use serde_json::Value;
@@ -151,6 +152,39 @@ fn regions_are_gdb_expressions_and_identity_is_kept() {
         assert!(bad.contains(line), "{line}: {bad}");
     }
     assert!(!bad.contains("Traceback"), "{bad}");
+}
+
+#[test]
+fn registers_of_peripherals_are_captured_and_told() {
+    let (case, qemu, folder) = demo();
+    let svd = folder.write("mps2.svd", peripherals::SVD.as_bytes());
+    let svd = format!("--svd {}", svd.display());
+    let core = folder.file("uart.core");
+    let text = at_stop(
+        &qemu,
+        case,
+        &folder,
+        &[
+            &format!("memfault report {svd} --peripheral UART0.STATE --peripheral uart0.cid0"),
+            &format!("memfault save {} {svd} --peripheral UART0", core.display()),
+            &format!("memfault coredump {svd} --peripheral UART9 -o no.core"),
+            &format!("memfault report {svd}"),
+            "memfault coredump --peripheral UART0",
+        ],
+    );
+    // PrimeCell identification of the port: DDI 0479, table 4-5.
+    for part in [
+        "CID0 ",
+        "0x0000000d",
+        "note: not read, as reading changes them: UART0.DATA",
+        "no peripheral or register `UART9` that can be read",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(text.matches("--svd FILE and --peripheral NAME need each other").count(), 2);
+    let memory = format::open(&fs::read(&core).unwrap()).unwrap().memory;
+    let held = |address| memory.slice_from(mflt::base::Address(address)).map(|bytes| bytes.len());
+    assert_eq!((held(0x4000_4000), held(0x4000_4004), held(0x4000_4ffc)), (None, Some(4), Some(4)));
 }
 
 #[test]
@@ -395,47 +429,4 @@ fn chunk_handler_sends_each_chunk_and_the_target_goes_on() {
             );
         }
     }
-}
-
-#[test]
-fn scripts_are_installed_and_loaded_at_the_start_of_gdb() {
-    let folder = Folder::new();
-    let gdbinit = folder.write(".gdbinit", b"set confirm off");
-    let init = |arguments: &[&str]| {
-        let mut command = mflt();
-        command.env("HOME", folder.path()).env("XDG_DATA_HOME", folder.file("data"));
-        command.env("XDG_CONFIG_HOME", folder.file("config"));
-        run(command.arg("gdb-init").args(arguments))
-    };
-    let line = init(&[]).success("gdb-init").unwrap();
-    assert!(line.starts_with("source ") && line.ends_with("gdb-scripts/memfault.py\n"), "{line}");
-    assert_eq!(fs::read_to_string(&gdbinit).unwrap(), "set confirm off", "only with --add");
-    for said in ["added to", "stands already in"] {
-        let told = init(&["--add"]);
-        assert!(told.stderr.contains(said), "{told:?}");
-        let text = fs::read_to_string(&gdbinit).unwrap();
-        assert_eq!(text, format!("set confirm off\n{line}"));
-    }
-    // Found without help: the program is the one that installed the scripts.
-    let mut command = Command::new("gdb-multiarch");
-    command.env("HOME", folder.path()).env_remove("MFLT").env("PATH", "/usr/bin:/bin");
-    command.args(["-batch"]).arg(file("fixtures/demo/firmware.elf"));
-    command.arg(file("fixtures/demo/crash.core")).args(["-ex", "memfault cause"]);
-    let output = run(&mut command);
-    assert!(output.stdout.contains("Stack overflow in thread accel-workq"), "{output:?}");
-}
-
-#[test]
-fn scripts_keep_to_the_oldest_python() {
-    let check = format!(
-        "python import ast, glob\n\
-         for path in glob.glob('{}/**/*.py', recursive=True):\n\
-        \x20   ast.parse(open(path).read(), path, feature_version=(3, 8))\n\
-        \x20   print('fine', path)\n",
-        file("gdb-scripts").display()
-    );
-    let folder = Folder::new();
-    let script = folder.write("check.gdb", check.replacen("python ", "python\n", 1).as_bytes());
-    let output = run(Command::new("gdb-multiarch").args(["-nx", "-batch", "-x"]).arg(script));
-    assert_eq!(output.stdout.matches("fine ").count(), 9, "{output:?}");
 }

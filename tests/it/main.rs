@@ -14,6 +14,7 @@ mod formats;
 mod freertos;
 mod gdb;
 mod gdb_commands;
+mod gdb_init;
 mod gdbserver;
 mod hostile;
 mod languages;

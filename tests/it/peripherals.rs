@@ -12,7 +12,7 @@ use std::path::Path;
 const CASE: &str = "mps2-an385-Og-buswrite";
 
 /// The serial port of the board, as Arm describes it (CMSDK APB UART, DDI 0479 4.3).
-const SVD: &str = "<device><name>MPS2</name><size>32</size><peripherals>\
+pub(crate) const SVD: &str = "<device><name>MPS2</name><size>32</size><peripherals>\
     <peripheral><name>UART0</name><baseAddress>0x40004000</baseAddress><registers>\
     <register><name>DATA</name><addressOffset>0</addressOffset><readAction>modify</readAction></register>\
     <register><name>STATE</name><addressOffset>4</addressOffset><access>read-only</access></register>\
