@@ -98,6 +98,12 @@ fn running_target_is_interrupted() {
 }
 
 #[test]
+fn late_reply_to_an_interrupt_shifts_nothing() {
+    let late = b"$T02thread:01;#04";
+    whole_session(Habits { status: &["S00", "T02"], interrupt: b"", late, ..Habits::default() });
+}
+
+#[test]
 fn silent_interrupt_falls_back_to_the_console() {
     let habits = Habits { status: &["S00", "S02"], interrupt: b"", ..Habits::default() };
     let server = Server::start(habits);

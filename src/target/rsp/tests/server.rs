@@ -20,6 +20,8 @@ pub(super) struct Habits {
     pub(super) status: &'static [&'static str],
     /// Reply to 0x03.
     pub(super) interrupt: &'static [u8],
+    /// A reply to 0x03 that comes only in front of the next answer.
+    pub(super) late: &'static [u8],
     /// The `g` reply; by default words counting up from 0x100.
     pub(super) g: Option<String>,
     /// Replies to `p`, by number in hexadecimal.
@@ -65,6 +67,7 @@ impl Default for Habits {
             stale: b"",
             status: &["T05thread:01;"],
             interrupt: b"$T02thread:01;#00",
+            late: b"",
             g: None,
             p: Vec::new(),
             max_read: (u64::MAX, ""),
@@ -192,6 +195,7 @@ impl Session {
                     }
                     Some(3) => {
                         self.requests.push("interrupt".into());
+                        self.habits.stale = self.habits.late;
                         let reply = self.habits.interrupt;
                         if !reply.is_empty() {
                             self.send(&framed(&reply[1..reply.len() - 3]));
