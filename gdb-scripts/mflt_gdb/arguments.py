@@ -13,6 +13,10 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20}
 class Parser(argparse.ArgumentParser):
     """Raises what GDB prints, instead of ending GDB."""
 
+    # What may stand first and means nothing. As an optional argument it would be blamed for others:
+    # argparse of Python 3.13 does so.
+    ignored_word = None
+
     def __init__(self, name, description):
         super().__init__(
             prog=name,
@@ -28,8 +32,11 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, text):
         """The options in `text`, quoted as in a shell; None when only help was wanted."""
+        words = gdb.string_to_argv(text)
+        if words and words[0] == self.ignored_word:
+            del words[0]
         try:
-            return self.parse_args(gdb.string_to_argv(text))
+            return self.parse_args(words)
         except _Told:
             return None
 

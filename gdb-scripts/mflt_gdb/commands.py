@@ -126,7 +126,7 @@ class Coredump(_Command):
     def parser(self, prefix):
         parser = super().parser(prefix)
         # Users' scripts have it; a stopped target is all there is to capture.
-        parser.add_argument("source", nargs="?", choices=["live"], default="live")
+        parser.ignored_word = "live"
         parser.add_argument(
             "-r",
             "--region",

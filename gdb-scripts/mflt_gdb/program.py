@@ -48,8 +48,11 @@ def serve(arguments, server, say):
     reader.start()
     errors = []
     interrupts = 0
-    while process.poll() is None or reader.is_alive() or not lines.empty():
+    while True:
+        # Ctrl-C may come anywhere.
         try:
+            if process.poll() is not None and not reader.is_alive() and lines.empty():
+                break
             if server.finished:
                 reader.join(0.1)
             else:

@@ -116,7 +116,7 @@ fn regions_are_gdb_expressions_and_identity_is_kept() {
     let (case, qemu, folder) = demo();
     let core = folder.file("regions.core");
     let coredump = format!(
-        "memfault coredump -r &g_accel_job sizeof(g_accel_job) -r '$sp - 16' 1K \
+        "memfault coredump live -r &g_accel_job sizeof(g_accel_job) -r '$sp - 16' 1K \
          -r g_accel_job g_accel_job -o {} --device-serial unit-7 --software-version '1.2 (rc)'",
         core.display()
     );
