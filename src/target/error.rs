@@ -102,6 +102,9 @@ pub enum TargetError {
         /// Chips that may be meant.
         similar: Vec<String>,
     },
+    /// The chip could not be asked what it is.
+    #[error("the chip is not recognised")]
+    ChipNotRecognised,
     /// Another core answers than the chip has.
     #[error("this is no {chip}: a {found} answers")]
     WrongChip {
@@ -118,6 +121,9 @@ pub enum TargetError {
         /// How many there are.
         count: usize,
     },
+    /// This probe reaches one core only.
+    #[error("only the first core can be read through the debug probe `{0}`")]
+    FirstCoreOnly(String),
     /// The core is switched off.
     #[error("core {0} is switched off")]
     CoreOff(usize),

@@ -3,26 +3,31 @@
 use std::error::Error;
 
 use probe_rs::architecture::arm::ArmError;
-use probe_rs::config::{Registry, RegistryError};
+use probe_rs::config::{Registry, RegistryError, TargetSelector};
 use probe_rs::probe::list::{Accessibility, Lister};
-use probe_rs::probe::{DebugProbeError, DebugProbeSelector, Probe, ProbeCreationError};
+use probe_rs::probe::{
+    DebugProbeError, DebugProbeSelector, Probe, ProbeCreationError, WireProtocol,
+};
 use probe_rs::{CoreType, MemoryInterface as _, Permissions, Session};
 
-use super::ProbeTarget;
+use super::{HALT, ProbeTarget};
 use crate::arch::cortex_m::system::{Architecture, core_name};
 use crate::target::TargetError;
 use crate::target::plan::CPUID;
 
 /// Chips that are named when one is not known.
 const SUGGESTED: usize = 6;
+/// VID and PID of Black Magic Probes. Through probe-rs 0.32 they read access port 0, whichever is asked
+/// for: the first core's in place of another's.
+const BLACK_MAGIC: &str = "1d50:6018";
 
 /// How to reach a chip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attach {
     /// The probe, `VID:PID` or `VID:PID:SERIAL`; none is needed when there is only one.
     pub probe: Option<String>,
-    /// The name of the chip, as probe-rs knows it.
-    pub chip: String,
+    /// The name of the chip, as probe-rs knows it; without one it is asked what it is.
+    pub chip: Option<String>,
     /// The core to capture, counted from 0.
     pub core: usize,
     /// Hold the reset pin while attaching, and halt at the first instruction.
@@ -63,21 +68,49 @@ fn listed(selector: Option<&DebugProbeSelector>) -> Vec<ProbeInfo> {
 
 /// Opens the probe and attaches to the chip; gives the name of the probe too.
 pub(super) fn session(how: &Attach) -> Result<(Session, String), TargetError> {
-    let registry = Registry::from_builtin_families();
-    let chip =
-        registry.get_target_by_name(&how.chip).map_err(|error| unknown(error, &registry, how))?;
-    let (mut probe, name) = open(how.probe.as_deref())?;
+    let chip = match &how.chip {
+        None => TargetSelector::Auto,
+        Some(name) => {
+            let registry = Registry::from_builtin_families();
+            let found = registry.get_target_by_name(name);
+            found.map_err(|error| unknown(error, &registry, name))?.into()
+        }
+    };
+    let (probe, info) = open_at_speed(how)?;
+    let name = info.name;
+    if how.core != 0 && info.selector.starts_with(BLACK_MAGIC) {
+        return Err(TargetError::FirstCoreOnly(name));
+    }
+    if !how.under_reset {
+        return Ok((probe.attach(chip, Permissions::default()).map_err(failed)?, name));
+    }
+    match probe.attach_under_reset(chip.clone(), Permissions::default()) {
+        // So it calls a core that did not halt in time.
+        Err(probe_rs::Error::Other(_)) => {}
+        attached => return Ok((attached.map_err(failed)?, name)),
+    }
+    // Vector catch of the reset needs DHCSR.C_DEBUGEN, which is clear in a chip that nobody has
+    // debugged since power came. The reset has woken it: it is attached to now, and reset once more.
+    let (probe, _) = open_at_speed(how)?;
+    let mut session = probe.attach(chip, Permissions::default()).map_err(failed)?;
+    let halted = session.core(how.core).and_then(|mut core| core.reset_and_halt(HALT).map(drop));
+    halted.map_err(failed)?;
+    Ok((session, name))
+}
+
+fn open_at_speed(how: &Attach) -> Result<(Probe, ProbeInfo), TargetError> {
+    let (mut probe, info) = open(how.probe.as_deref())?;
+    if probe.protocol().is_none() {
+        // Black Magic wants to be told; what has no Serial Wire Debug goes on with what it has.
+        let _ = probe.select_protocol(WireProtocol::Swd);
+    }
     if let Some(speed) = how.speed_khz {
         probe.set_speed(speed).map_err(|error| failed(error.into()))?;
     }
-    let attached = match how.under_reset {
-        true => probe.attach_under_reset(chip, Permissions::default()),
-        false => probe.attach(chip, Permissions::default()),
-    };
-    Ok((attached.map_err(failed)?, name))
+    Ok((probe, info))
 }
 
-fn open(selector: Option<&str>) -> Result<(Probe, String), TargetError> {
+fn open(selector: Option<&str>) -> Result<(Probe, ProbeInfo), TargetError> {
     let wanted = selector.map(|text| {
         let parsed = text.parse::<DebugProbeSelector>();
         parsed.map_err(|_| TargetError::BadSelector(text.to_owned()))
@@ -101,9 +134,21 @@ fn open(selector: Option<&str>) -> Result<(Probe, String), TargetError> {
         info.selector.parse().map_err(|_| TargetError::BadSelector(info.selector.clone()))?,
     );
     match Lister::new().open(exact) {
-        Ok(probe) => Ok((probe, info.name)),
+        Ok(probe) => Ok((probe, info)),
         Err(error) if is_denied(&error) => Err(TargetError::ProbeDenied(info.name)),
+        Err(error) if is_missing(&error) => Err(TargetError::NoProbe),
         Err(error) => Err(TargetError::Probe(chain(&error))),
+    }
+}
+
+/// Whether there is no such device, or no USB at all.
+fn is_missing(error: &DebugProbeError) -> bool {
+    match error {
+        DebugProbeError::ProbeCouldNotBeCreated(ProbeCreationError::Usb(error)) => {
+            error.to_string().contains("not found")
+        }
+        DebugProbeError::ProbeCouldNotBeCreated(ProbeCreationError::NotFound) => true,
+        _ => false,
     }
 }
 
@@ -119,13 +164,13 @@ fn is_denied(error: &DebugProbeError) -> bool {
     }
 }
 
-fn unknown(error: RegistryError, registry: &Registry, how: &Attach) -> TargetError {
+fn unknown(error: RegistryError, registry: &Registry, name: &str) -> TargetError {
     if let RegistryError::ChipNotUnique(_, names) = &error {
         let similar = names.split(", ").take(SUGGESTED).map(str::to_owned).collect();
-        return TargetError::UnknownChip { name: how.chip.clone(), similar };
+        return TargetError::UnknownChip { name: name.to_owned(), similar };
     }
     // The first letters of a name are those of its family.
-    let mut beginning = how.chip.as_str();
+    let mut beginning = name;
     let mut similar = Vec::new();
     while similar.is_empty() && beginning.len() >= 4 {
         similar = registry.search_chips(beginning);
@@ -133,11 +178,11 @@ fn unknown(error: RegistryError, registry: &Registry, how: &Attach) -> TargetErr
         beginning = beginning.get(..shorter).unwrap_or_default();
     }
     similar.truncate(SUGGESTED);
-    TargetError::UnknownChip { name: how.chip.clone(), similar }
+    TargetError::UnknownChip { name: name.to_owned(), similar }
 }
 
 /// Fails when the core that answers is not of the kind that the chip has.
-pub(super) fn check_core(target: &mut ProbeTarget, how: &Attach) -> Result<(), TargetError> {
+pub(super) fn check_core(target: &mut ProbeTarget) -> Result<(), TargetError> {
     let mut core = target.core()?;
     let expected = core.core_type();
     if !expected.is_cortex_m() {
@@ -153,7 +198,9 @@ pub(super) fn check_core(target: &mut ProbeTarget, how: &Attach) -> Result<(), T
     if fits {
         return Ok(());
     }
-    Err(TargetError::WrongChip { chip: how.chip.clone(), found: found.to_owned() })
+    drop(core);
+    let chip = target.session.target().name.clone();
+    Err(TargetError::WrongChip { chip, found: found.to_owned() })
 }
 
 /// The error of probe-rs as ours.
@@ -162,6 +209,7 @@ pub(super) fn failed(error: probe_rs::Error) -> TargetError {
     match &error {
         E::MissingPermissions(_) | E::Arm(ArmError::MissingPermissions(_)) => TargetError::Locked,
         E::CoreDisabled(number) => TargetError::CoreOff(*number),
+        E::ChipNotFound(RegistryError::ChipAutodetectFailed) => TargetError::ChipNotRecognised,
         E::Arm(ArmError::NoTargetResponse { .. } | ArmError::NoArmTarget)
         | E::Probe(DebugProbeError::TargetNotFound) => TargetError::NoResponse(chain(&error)),
         _ => TargetError::Probe(chain(&error)),

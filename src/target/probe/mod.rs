@@ -70,7 +70,7 @@ impl ProbeTarget {
             stop_reason: None,
             cancel,
         };
-        let begun = target.halt_all().and_then(|()| attach::check_core(&mut target, how));
+        let begun = target.halt_all(how.under_reset).and_then(|()| attach::check_core(&mut target));
         match begun {
             Ok(()) => Ok(target),
             Err(error) => {
@@ -82,19 +82,23 @@ impl ProbeTarget {
     }
 
     /// Halts every core that is switched on; the one to capture last, so that it alone decides
-    /// whether that has worked.
-    fn halt_all(&mut self) -> Result<(), TargetError> {
+    /// whether that has worked. Those that a reset has halted ran before it.
+    fn halt_all(&mut self, is_reset: bool) -> Result<(), TargetError> {
         let cores = self.session.list_cores().into_iter();
         let mut cores: Vec<usize> = cores.map(|(number, _)| number).collect();
         if !cores.contains(&self.core) {
             return Err(TargetError::NoCore { number: self.core, count: cores.len() });
+        }
+        if is_reset {
+            self.were_running.clone_from(&cores);
         }
         cores.retain(|number| *number != self.core);
         for number in cores {
             // One that is switched off or held in reset is left alone.
             let _ = self.halt_core(number);
         }
-        self.stop_reason = Some(self.halt_core(self.core)?);
+        let reason = self.halt_core(self.core)?;
+        self.stop_reason = Some(if is_reset { "reset by the debugger".to_owned() } else { reason });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 const CPUID: u32 = 0xe000_ed00;
+const AIRCR: u32 = 0xe000_ed0c;
 const DFSR: u32 = 0xe000_ed30;
 const DHCSR: u32 = 0xe000_edf0;
 const DCRSR: u32 = 0xe000_edf4;
@@ -22,6 +23,8 @@ const C_HALT: u32 = 2;
 const C_STEP: u32 = 4;
 const S_REGRDY: u32 = 1 << 16;
 const S_HALT: u32 = 1 << 17;
+/// AIRCR.SYSRESETREQ and the key without which it cannot be written.
+const SYSRESETREQ: u32 = 0x05fa_0004;
 /// DFSR.HALTED and DFSR.VCATCH.
 const HALTED: u32 = 1;
 const VCATCH: u32 = 8;
@@ -38,6 +41,8 @@ pub(crate) struct Chip {
     pub(crate) halted: bool,
     /// How often it was let run.
     pub(crate) runs: usize,
+    /// How often it was reset.
+    pub(crate) resets: usize,
     /// How often it is asked whether it has halted until it does, by vector catch.
     pub(crate) crashes_after: Option<usize>,
     /// What was written, but for the debug registers themselves.
@@ -48,8 +53,10 @@ pub(crate) struct Chip {
     pub(crate) debug_enabled: bool,
     /// Accesses that are answered until the way to the chip is cut.
     pub(crate) accesses_left: usize,
-    /// Nothing answers at the debug port.
+    /// Nothing answers at the debug port until the chip is reset.
     pub(crate) asleep: bool,
+    /// The system lets nobody open its probe.
+    pub(crate) denied: bool,
     /// Nordic's control access port says that the chip is locked.
     pub(crate) locked: bool,
     dfsr: u32,
@@ -66,6 +73,7 @@ impl Chip {
             holes: Vec::new(),
             halted: false,
             runs: 0,
+            resets: 0,
             crashes_after: None,
             written: HashMap::new(),
             reads: Vec::new(),
@@ -73,6 +81,7 @@ impl Chip {
             debug_enabled: false,
             accesses_left: usize::MAX,
             asleep: false,
+            denied: false,
             locked: false,
             dfsr: 0,
             dcrdr: 0,
@@ -113,6 +122,7 @@ impl Chip {
             DHCSR => {}
             DCRSR => self.dcrdr = self.register(value & 0x7f),
             DCRDR => self.dcrdr = value,
+            AIRCR if value == SYSRESETREQ => self.reset(),
             DEMCR => self.demcr = value,
             // Write one to clear.
             DFSR => self.dfsr &= !value,
@@ -124,8 +134,9 @@ impl Chip {
         Some(())
     }
 
-    /// The reset pin goes up again.
+    /// Leaves reset; debugging stays as it was (DDI 0403, C1.6).
     pub(crate) fn reset(&mut self) {
+        self.resets += 1;
         let vectors = self.read(0, 4).unwrap_or(0);
         self.registers.set(Register::SP, vectors);
         let entry = self.read(4, 4).unwrap_or(0);

@@ -1,8 +1,12 @@
 //! Debug probes: probe-rs' own Arm stack, from the program's interface down to the registers of a
 //! debug port, which the tests simulate with a fixture's memory behind it.
 
+mod black_magic;
 mod chip;
+mod cores;
 mod port;
+mod remote;
+mod wire;
 
 use self::chip::Chip;
 use self::port::Plugged;
@@ -41,7 +45,7 @@ fn plug(product: u16, chip: Chip) -> Plugged {
 
 fn how(plugged: &Plugged, chip: &str) -> Attach {
     let probe = Some(plugged.selector(true));
-    Attach { probe, chip: chip.to_string(), ..Attach::default() }
+    Attach { probe, chip: Some(chip.to_string()), ..Attach::default() }
 }
 
 fn attach(plugged: &Plugged, chip: &str) -> ProbeTarget {
@@ -228,20 +232,6 @@ fn watch_behind_a_probe_halts_by_vector_catch_and_restores_it() {
 }
 
 #[test]
-fn target_under_reset_is_halted_at_its_first_instruction() {
-    let case = manifest::case(M3);
-    let mut debugged = chip(case);
-    // Somebody debugged it since power came: that survives a reset by the pin.
-    debugged.debug_enabled = true;
-    let plugged = plug(0x0108, debugged);
-    let attach = Attach { under_reset: true, speed_khz: Some(500), ..how(&plugged, "Cortex-M3") };
-    let mut target = ProbeTarget::attach(&attach, None).unwrap();
-    let elf = std::fs::read(file(case.elf())).unwrap();
-    let entry = ElfImage::parse(&elf).unwrap().entry().0 & !1;
-    assert_eq!(target.read_registers().unwrap().set.pc(), Some(entry));
-}
-
-#[test]
 fn ram_is_what_the_description_of_the_chip_says() {
     let plugged = plug(0x0109, chip(manifest::case("mps2-an386-Og-buswrite")));
     let mut target = attach(&plugged, "STM32F407VGTx");
@@ -286,6 +276,18 @@ fn other_core_than_the_chip_has_is_told_by_name() {
     let error = ProbeTarget::attach(&how(&plugged, "Cortex-M3"), None).unwrap_err();
     assert_eq!(error.to_string(), "this is no Cortex-M3: a Cortex-M0 answers");
     assert!(!plugged.chip().halted, "it goes on");
+}
+
+#[test]
+fn probe_that_the_system_guards_is_told_by_name() {
+    let mut guarded = chip(manifest::case(M3));
+    guarded.denied = true;
+    let plugged = plug(0x0206, guarded);
+    let error = ProbeTarget::attach(&how(&plugged, "Cortex-M3"), None).unwrap_err();
+    assert_eq!(error, TargetError::ProbeDenied("Simulated".to_string()));
+    let listed = probes();
+    let listed = listed.iter().find(|probe| probe.selector == plugged.selector(true)).unwrap();
+    assert!(!listed.accessible);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use probe_rs::architecture::arm::{
     RegisterAddress,
 };
 use probe_rs::plugin::{Plugin, register_plugin};
-use probe_rs::probe::list::ProbeListItem;
+use probe_rs::probe::list::{Accessibility, ProbeListItem};
 use probe_rs::probe::{
     DebugProbe, DebugProbeError, DebugProbeInfo, DebugProbeSelector, ProbeCreationError,
     ProbeFactory, WireProtocol,
@@ -22,28 +22,35 @@ const DPIDR: u32 = 0x2ba0_1477;
 /// An AHB-AP of a Cortex-M, and Nordic's control access port.
 const AHB_AP: u32 = 0x2477_0011;
 const NORDIC_CTRL_AP: u32 = 0x0288_0000;
-/// CTRL/STAT: requests and acknowledges for power, sticky error.
+/// CTRL/STAT: requests and acknowledges for power, overrun detection, sticky errors.
 const POWER: u32 = 0xf000_0000;
+const ORUNDETECT: u32 = 1;
+const STICKYORUN: u32 = 1 << 1;
 const STICKYERR: u32 = 1 << 5;
-/// ABORT.STKERRCLR.
+const STICKY: u32 = STICKYORUN | STICKYERR;
+/// ABORT: what clears them.
 const STKERRCLR: u32 = 1 << 2;
+const ORUNERRCLR: u32 = 1 << 4;
 /// nRESET among the pins of a probe.
 const NRESET: u32 = 1 << 7;
 /// Every so many accesses the port says WAIT.
 const WAITS: usize = 7;
+/// As much later at the end of a wire: what probe-rs sends bit by bit is sent again from there on.
+pub(super) const RARE_WAITS: usize = 397;
 
-type Shared = Arc<Mutex<Chip>>;
+/// A core, with the memory that its access port leads to.
+pub(super) type Shared = Arc<Mutex<Chip>>;
 
-/// Chips by the serial number of their probe.
-static PLUGGED: Mutex<Vec<(u16, String, Shared)>> = Mutex::new(Vec::new());
+/// The cores of a chip by the serial number of their probe.
+static PLUGGED: Mutex<Vec<(u16, String, Vec<Shared>)>> = Mutex::new(Vec::new());
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A chip with a probe of its own, plugged in as long as this lives.
 pub(crate) struct Plugged {
-    pub(crate) chip: Shared,
+    cores: Vec<Shared>,
     product: u16,
     serial: String,
 }
@@ -51,18 +58,28 @@ pub(crate) struct Plugged {
 impl Plugged {
     /// Plugs in a probe of model `product`, which no other test uses.
     pub(crate) fn new(product: u16, serial: &str, chip: Chip) -> Plugged {
+        Plugged::with_cores(product, serial, vec![chip])
+    }
+
+    /// As [`Plugged::new`], with a core behind each of the first access ports.
+    pub(crate) fn with_cores(product: u16, serial: &str, cores: Vec<Chip>) -> Plugged {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             register_plugin(Plugin { probe_drivers: &[&Factory], ..Plugin::default() })
         });
-        let chip = Arc::new(Mutex::new(chip));
+        let cores: Vec<Shared> = cores.into_iter().map(|core| Arc::new(Mutex::new(core))).collect();
         let serial = serial.to_string();
-        lock(&PLUGGED).push((product, serial.clone(), Arc::clone(&chip)));
-        Plugged { chip, product, serial }
+        lock(&PLUGGED).push((product, serial.clone(), cores.clone()));
+        Plugged { cores, product, serial }
     }
 
+    /// The first core.
     pub(crate) fn chip(&self) -> MutexGuard<'_, Chip> {
-        lock(&self.chip)
+        self.core(0)
+    }
+
+    pub(crate) fn core(&self, number: usize) -> MutexGuard<'_, Chip> {
+        lock(&self.cores[number])
     }
 
     /// `VID:PID`, with the serial number if it is wanted.
@@ -74,7 +91,7 @@ impl Plugged {
 
 impl Drop for Plugged {
     fn drop(&mut self) {
-        lock(&PLUGGED).retain(|(_, _, chip)| !Arc::ptr_eq(chip, &self.chip));
+        lock(&PLUGGED).retain(|(_, _, cores)| !Arc::ptr_eq(&cores[0], &self.cores[0]));
     }
 }
 
@@ -96,28 +113,42 @@ impl ProbeFactory for Factory {
                 && selector.serial_number.as_ref().is_none_or(|wanted| wanted == serial)
         });
         match found {
-            Some((_, _, chip)) => Ok(Box::new(Port::new(Arc::clone(chip)))),
+            Some((_, _, cores)) => Ok(Box::new(Port::new(cores.clone(), WAITS))),
             None => Err(DebugProbeError::ProbeCouldNotBeCreated(ProbeCreationError::NotFound)),
         }
     }
 
     fn list_probes(&self) -> Vec<ProbeListItem> {
         let plugged = lock(&PLUGGED);
-        let info = |(product, serial, _): &(u16, String, Shared)| {
+        let item = |(product, serial, cores): &(u16, String, Vec<Shared>)| {
             let serial = Some(serial.clone());
-            DebugProbeInfo::new("Simulated", 0x1209, *product, serial, &Factory, None, false)
+            let info =
+                DebugProbeInfo::new("Simulated", 0x1209, *product, serial, &Factory, None, false);
+            let accessibility = match lock(&cores[0]).denied {
+                true => Accessibility::PermissionDenied,
+                false => Accessibility::Accessible,
+            };
+            ProbeListItem { info, accessibility }
         };
-        plugged.iter().map(info).map(ProbeListItem::accessible).collect()
+        plugged.iter().map(item).collect()
     }
 }
 
-struct Port {
-    chip: Shared,
-    select: u32,
-    ctrl: u32,
+/// A MEM-AP.
+#[derive(Clone, Copy)]
+struct MemoryAp {
     csw: u32,
     tar: u32,
+}
+
+pub(super) struct Port {
+    /// One behind each MEM-AP; what concerns the whole chip stands in the first.
+    cores: Vec<Shared>,
+    memory_aps: Vec<MemoryAp>,
+    select: u32,
+    ctrl: u32,
     accesses: usize,
+    waits: usize,
     in_reset: bool,
 }
 
@@ -128,8 +159,19 @@ impl std::fmt::Debug for Port {
 }
 
 impl Port {
-    fn new(chip: Shared) -> Port {
-        Port { chip, select: 0, ctrl: 0, csw: 0x2300_0040, tar: 0, accesses: 0, in_reset: false }
+    pub(super) fn new(cores: Vec<Shared>, waits: usize) -> Port {
+        let memory_aps = vec![MemoryAp { csw: 0x2300_0040, tar: 0 }; cores.len()];
+        Port { cores, memory_aps, select: 0, ctrl: 0, accesses: 0, waits, in_reset: false }
+    }
+
+    /// Whether nothing answers at all.
+    pub(super) fn is_silent(&self) -> bool {
+        lock(&self.cores[0]).asleep
+    }
+
+    /// Whether an error has to be cleared before anything else is done.
+    pub(super) fn has_sticky_error(&self) -> bool {
+        self.ctrl & STICKY != 0
     }
 
     /// An access to an AP; what a probe does: WAIT is tried again, after FAULT the error is cleared.
@@ -148,51 +190,74 @@ impl Port {
     }
 
     fn transfer(&mut self, low: u8, write: Option<u32>) -> Result<u32, DapError> {
+        self.ready()?;
+        self.perform(low, write).ok_or(DapError::FaultResponse)
+    }
+
+    /// Whether the port takes an access to an AP now.
+    pub(super) fn ready(&mut self) -> Result<(), DapError> {
         self.accesses += 1;
         {
-            let mut chip = lock(&self.chip);
+            let mut chip = lock(&self.cores[0]);
             match chip.accesses_left.checked_sub(1) {
                 Some(left) => chip.accesses_left = left,
                 None => return Err(DapError::NoAcknowledge),
             }
         }
-        if self.ctrl & STICKYERR != 0 || self.ctrl & POWER != POWER {
+        if self.has_sticky_error() || self.ctrl & POWER != POWER {
             return Err(DapError::FaultResponse);
         }
-        if self.accesses.is_multiple_of(WAITS) {
+        if self.accesses.is_multiple_of(self.waits) {
+            if self.ctrl & ORUNDETECT != 0 {
+                self.ctrl |= STICKYORUN;
+            }
             return Err(DapError::WaitResponse);
         }
-        let register = (self.select & 0xf0) as u8 | low & 0xc;
-        let done = match self.select >> 24 {
-            0 => self.memory_ap(register, write),
-            1 if register == 0xfc && lock(&self.chip).locked => Some(NORDIC_CTRL_AP),
-            // Nordic's APPROTECTSTATUS among them: 0, protected.
-            _ => Some(0),
-        };
-        done.ok_or_else(|| {
-            self.ctrl |= STICKYERR;
-            DapError::FaultResponse
-        })
+        Ok(())
     }
 
-    /// A register of the MEM-AP; `None` is a fault.
-    fn memory_ap(&mut self, register: u8, write: Option<u32>) -> Option<u32> {
+    /// An access to the selected AP; `None` is a fault, which stays until it is cleared.
+    pub(super) fn perform(&mut self, low: u8, write: Option<u32>) -> Option<u32> {
+        let register = (self.select & 0xf0) as u8 | low & 0xc;
+        let number = (self.select >> 24) as usize;
+        let done = match register {
+            _ if number < self.cores.len() => self.memory_ap(number, register, write),
+            _ if number >= 2 * self.cores.len() => Some(0),
+            // APPROTECTSTATUS is 0 where the chip is protected.
+            0x0c => Some(u32::from(!self.is_locked())),
+            0xfc if self.is_locked() => Some(NORDIC_CTRL_AP),
+            _ => Some(0),
+        };
+        if done.is_none() {
+            self.ctrl |= STICKYERR;
+        }
+        done
+    }
+
+    fn is_locked(&self) -> bool {
+        lock(&self.cores[0]).locked
+    }
+
+    /// A register of a MEM-AP; `None` is a fault.
+    fn memory_ap(&mut self, number: usize, register: u8, write: Option<u32>) -> Option<u32> {
+        let MemoryAp { csw, tar } = self.memory_aps[number];
+        let ap = &mut self.memory_aps[number];
         match (register, write) {
-            (0x00, Some(value)) => self.csw = value & !0x80 | 0x40,
-            (0x00, None) => return Some(self.csw),
-            (0x04, Some(value)) => self.tar = value,
-            (0x04, None) => return Some(self.tar),
+            (0x00, Some(value)) => ap.csw = value & !0x80 | 0x40,
+            (0x00, None) => return Some(csw),
+            (0x04, Some(value)) => ap.tar = value,
+            (0x04, None) => return Some(tar),
             (0x0c, _) => {
-                let done = self.bus(self.tar, write)?;
-                if self.csw & 0x30 != 0 {
+                let done = self.bus(number, tar, write)?;
+                if csw & 0x30 != 0 {
                     // Ten bits count; further ones are up to the implementation, here they stay.
-                    let size = 1 << (self.csw & 7);
-                    self.tar = self.tar & !0x3ff | self.tar.wrapping_add(size) & 0x3ff;
+                    let next = tar.wrapping_add(1 << (csw & 7));
+                    self.memory_aps[number].tar = tar & !0x3ff | next & 0x3ff;
                 }
                 return Some(done);
             }
             (0x10..=0x1c, _) => {
-                return self.bus(self.tar & !0xf | u32::from(register & 0xc), write);
+                return self.bus(number, tar & !0xf | u32::from(register & 0xc), write);
             }
             (0xf4, None) => return Some(0),
             (0xf8, None) => return Some(0xe00f_f003),
@@ -203,9 +268,9 @@ impl Port {
     }
 
     /// A transfer of the size that CSW says, in the lanes of its address.
-    fn bus(&mut self, address: u32, write: Option<u32>) -> Option<u32> {
-        let mut chip = lock(&self.chip);
-        let size = 1 << (self.csw & 7);
+    fn bus(&mut self, number: usize, address: u32, write: Option<u32>) -> Option<u32> {
+        let mut chip = lock(&self.cores[number]);
+        let size = 1 << (self.memory_aps[number].csw & 7);
         let lane = 8 * (address & 3);
         match write {
             Some(value) => chip.write(address, value >> lane).map(|()| 0),
@@ -213,7 +278,7 @@ impl Port {
         }
     }
 
-    fn dp_read(&self, address: u8) -> u32 {
+    pub(super) fn dp_read(&self, address: u8) -> u32 {
         match address {
             0x0 => DPIDR,
             0x4 => self.ctrl,
@@ -221,24 +286,43 @@ impl Port {
         }
     }
 
-    fn dp_write(&mut self, address: u8, value: u32) {
+    pub(super) fn dp_write(&mut self, address: u8, value: u32) {
         match address {
-            0x0 if value & STKERRCLR != 0 => self.ctrl &= !STICKYERR,
+            0x0 => {
+                for (bit, cleared) in [(STKERRCLR, STICKYERR), (ORUNERRCLR, STICKYORUN)] {
+                    if value & bit != 0 {
+                        self.ctrl &= !cleared;
+                    }
+                }
+            }
             // Power is there as soon as it is asked for.
             0x4 => {
                 let acknowledged = (value & 0x5000_0000) << 1;
-                self.ctrl = value & 0x5fff_ffff & !STICKYERR | acknowledged | self.ctrl & STICKYERR;
+                self.ctrl = value & 0x5fff_ffff & !STICKY | acknowledged | self.ctrl & STICKY;
             }
             0x8 => self.select = value,
             _ => {}
         }
+    }
+
+    /// The reset pin, which wakes the chip; it leaves reset when the pin goes up again.
+    pub(super) fn set_reset(&mut self, low: bool) {
+        if low {
+            lock(&self.cores[0]).asleep = false;
+        }
+        if self.in_reset && !low {
+            for core in &self.cores {
+                lock(core).reset();
+            }
+        }
+        self.in_reset = low;
     }
 }
 
 impl RawDapAccess for Port {
     fn raw_read_register(&mut self, address: RegisterAddress) -> Result<u32, ArmError> {
         match address {
-            RegisterAddress::DpRegister(_) if lock(&self.chip).asleep => {
+            RegisterAddress::DpRegister(_) if self.is_silent() => {
                 Err(DapError::NoAcknowledge.into())
             }
             RegisterAddress::DpRegister(DpRegisterAddress { address, .. }) => {
@@ -268,11 +352,7 @@ impl RawDapAccess for Port {
 
     fn swj_pins(&mut self, out: u32, select: u32, _: u32) -> Result<u32, DebugProbeError> {
         if select & NRESET != 0 {
-            let low = out & NRESET == 0;
-            if self.in_reset && !low {
-                lock(&self.chip).reset();
-            }
-            self.in_reset = low;
+            self.set_reset(out & NRESET == 0);
         }
         Ok(if self.in_reset { 0 } else { NRESET })
     }
@@ -313,18 +393,19 @@ impl DebugProbe for Port {
     }
 
     fn target_reset(&mut self) -> Result<(), DebugProbeError> {
-        lock(&self.chip).reset();
+        self.set_reset(true);
+        self.set_reset(false);
         Ok(())
     }
 
     fn target_reset_assert(&mut self) -> Result<(), DebugProbeError> {
-        self.in_reset = true;
+        self.set_reset(true);
         Ok(())
     }
 
     fn target_reset_deassert(&mut self) -> Result<(), DebugProbeError> {
-        self.in_reset = false;
-        self.target_reset()
+        self.set_reset(false);
+        Ok(())
     }
 
     fn select_protocol(&mut self, _: WireProtocol) -> Result<(), DebugProbeError> {
