@@ -19,7 +19,11 @@
 /* Bytes of a chunk on a console. */
 #define PRINTED_CHUNK 80u
 
+#if MFLT_FAULT_STACK_OWN
+struct mflt_chunk_memory mflt_chunk_memory;
+#else
 union mflt_chunk_memory mflt_chunk_memory;
+#endif
 
 #define current mflt_chunk_memory.sending
 

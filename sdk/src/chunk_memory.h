@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The message that is being sent, and the stack of the fault handler, in one place: behind a crash
- * nothing is sent any more, and after the reset every message begins anew. */
+/* The message that is being sent, and the stack of the fault handler, in one place unless
+ * MFLT_FAULT_STACK_OWN: behind a crash nothing is sent any more, and after the reset every message begins
+ * anew. */
 #ifndef MFLT_CHUNK_MEMORY_H
 #define MFLT_CHUNK_MEMORY_H
 
@@ -27,7 +28,11 @@ struct mflt_sending {
 	struct mflt_rle rle;
 };
 
+#if MFLT_FAULT_STACK_OWN
+extern struct mflt_chunk_memory {
+#else
 extern union mflt_chunk_memory {
+#endif
 	struct mflt_sending sending;
 #ifdef __arm__
 	uint8_t fault_stack[MFLT_FAULT_STACK_SIZE] __attribute__((aligned(8)));

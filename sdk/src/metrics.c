@@ -133,6 +133,26 @@ int mflt_metric_set_text(enum mflt_metric metric, const char *text)
 	return MFLT_OK;
 }
 
+int mflt_metric_get(enum mflt_metric metric, int32_t *value)
+{
+	if ((uint32_t)metric >= MFLT_METRICS || is_a(metric, TEXT)) {
+		return MFLT_EINVAL;
+	}
+	uint32_t state = mflt_port_lock();
+
+	count_time();
+	*value = (int32_t)values[metric];
+	int is_there = !is_a(metric, GAUGE) || (flags[metric] & IS_SET) != 0;
+
+	mflt_port_unlock(state);
+	return is_there ? MFLT_OK : MFLT_ENOTREADY;
+}
+
+const char *mflt_metric_get_text(enum mflt_metric metric)
+{
+	return is_a(metric, TEXT) && (flags[metric] & IS_SET) != 0 ? text_of(metric) : NULL;
+}
+
 static int run(enum mflt_metric metric, uint8_t flag)
 {
 	if (!is_a(metric, TIMER)) {

@@ -62,8 +62,7 @@ void mflt_reboot_init(uint32_t reason, uint32_t reset_register)
 		newest()->reason = reason;
 	}
 	newest()->reset_register = reset_register;
-	state.next = (struct mflt_reboot){.reason = NONE};
-	seal();
+	mflt_reboot_stay();
 }
 
 const struct mflt_reboot *mflt_reboot_last(void)
@@ -100,6 +99,12 @@ void mflt_reboot_leave(uint32_t reason, uint32_t pc, uint32_t lr)
 void mflt_reboot_leave_coredump(void)
 {
 	state.next.has_coredump = 1;
+	seal();
+}
+
+void mflt_reboot_stay(void)
+{
+	state.next = (struct mflt_reboot){.reason = NONE};
 	seal();
 }
 

@@ -13,6 +13,9 @@ void mflt_reboot_init(uint32_t reason, uint32_t reset_register);
 void mflt_reboot_leave(uint32_t reason, uint32_t pc, uint32_t lr);
 void mflt_reboot_leave_coredump(void);
 
+/* There is no reset after all. */
+void mflt_reboot_stay(void);
+
 /* Whether a coredump may be written now, as far as MFLT_COREDUMP_BURST is concerned; counts it. */
 int mflt_reboot_allows_coredump(void);
 

@@ -100,6 +100,12 @@
 	(MFLT_FAULT_STACK_BASE_ + MFLT_FAULT_STACK_MAINLINE_ + MFLT_FAULT_STACK_CLANG_)
 #endif
 
+/* 1: the stack of the fault handler is memory of its own, for firmware that goes on behind a fault
+ * (mflt_port_fault). Costs about 60 bytes of RAM. */
+#ifndef MFLT_FAULT_STACK_OWN
+#define MFLT_FAULT_STACK_OWN 0
+#endif
+
 /* Regions of the MPU that are kept, at most 16. Costs 8 bytes of storage each. */
 #ifndef MFLT_MPU_REGIONS
 #define MFLT_MPU_REGIONS 8

@@ -31,6 +31,9 @@ void mflt_crash_expect_reset(enum mflt_reason reason);
 /* The exception handler. Never returns. */
 void mflt_fault_handler(void);
 
+/* For ports whose RTOS ends a thread for its fault, and goes on: there will be no reset. */
+void mflt_crash_survived(void);
+
 /* For the macros below. */
 extern volatile uint32_t mflt_crash_reason;
 uint32_t mflt_crash_capture_begin(enum mflt_reason reason);

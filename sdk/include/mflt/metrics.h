@@ -47,6 +47,12 @@ int mflt_metric_add(enum mflt_metric metric, uint32_t amount);
 int mflt_metric_set(enum mflt_metric metric, int32_t value);
 int mflt_metric_set_text(enum mflt_metric metric, const char *text);
 
+/* What it is by now in its interval; what is only measured at a heartbeat is as of the last one. MFLT_ENOTREADY
+ * when it was not set. */
+int mflt_metric_get(enum mflt_metric metric, int32_t *value);
+/* Null when it was not set. */
+const char *mflt_metric_get_text(enum mflt_metric metric);
+
 /* A timer that runs is not started again. */
 int mflt_metric_start(enum mflt_metric metric);
 int mflt_metric_stop(enum mflt_metric metric);

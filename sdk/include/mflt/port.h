@@ -61,6 +61,19 @@ int mflt_port_rtos_region(uint32_t number, struct mflt_region *region);
 /* Resets the device. */
 void mflt_port_reset(void) __attribute__((noreturn));
 
+/*
+ * For an RTOS that has a fault handler of its own; both may be missing.
+ */
+
+/* Why it crashed, for the fault handler: `reason` as far as the exception tells. `registers` are r0 to r12,
+ * SP, LR, PC, xPSR as they were before the exception, and what it corrects in them is kept. */
+uint32_t mflt_port_reason(uint32_t reason, uint32_t *registers);
+
+/* Entered behind the capture in place of mflt_port_reset, with the stack and the registers (LR and r4 to r11)
+ * of the exception's entry: the handler of the RTOS. It resets the device, or calls mflt_crash_survived, and
+ * another fault until then resets at once. Needs MFLT_FAULT_STACK_OWN. */
+void mflt_port_fault(void);
+
 #ifdef __cplusplus
 }
 #endif

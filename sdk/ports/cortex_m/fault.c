@@ -18,10 +18,16 @@
 #define EXC_RETURN_THREAD (1u << 3)
 #define EXC_RETURN_PSP (1u << 2)
 #define EXC_RETURN_BASIC (1u << 4)
+/* Armv8-M (DDI 0553) B3.19: the stack was Secure, and r4 to r11 are not on it. */
+#define EXC_RETURN_SECURE (1u << 6)
+#define EXC_RETURN_NO_CALLEE (1u << 5)
 #define XPSR_EXCEPTION 0x1ffu
 #define XPSR_ALIGNED (1u << 9)
 #define BASIC_FRAME 0x20u
 #define EXTENDED_FRAME 0x68u
+/* Before a frame: a signature, a word, r4 to r11. */
+#define CALLEE_FRAME 0x28u
+#define CALLEE_REGISTERS 8u
 /* udf #0x4d of MFLT_CRASH and udf #0x4e of MFLT_CAPTURE. */
 #define UDF_CRASH 0xde4du
 #define UDF_CAPTURE 0xde4eu
@@ -44,6 +50,8 @@ extern const struct mflt_region mflt_log_region __attribute__((weak));
 
 /* Of the port to an RTOS, if there is one. */
 extern int mflt_port_rtos_region(uint32_t number, struct mflt_region *region) __attribute__((weak));
+extern uint32_t mflt_port_reason(uint32_t reason, uint32_t *registers) __attribute__((weak));
+extern void mflt_port_fault(void) __attribute__((weak));
 
 volatile uint32_t mflt_crash_reason;
 
@@ -118,27 +126,37 @@ __attribute__((naked)) void mflt_fault_handler(void)
 			 [again] "i"(faulted_again));
 }
 
-/* Leaves the handler, with the stack and the registers that it was entered with. */
-__attribute__((naked, noreturn)) static void go_on(
-	__attribute__((unused)) const uint32_t *saved)
+/* Leaves the handler for `to`, with the stack and the registers that it was entered with. */
+__attribute__((naked, noreturn)) static void go_on(__attribute__((unused)) const uint32_t *saved,
+						   __attribute__((unused)) uint32_t msp,
+						   __attribute__((unused)) uint32_t to)
 {
 	__asm volatile(".syntax unified\n\t"
-		       "mov sp, r0\n\t"
-		       "mov r1, r0\n\t"
-		       "adds r1, %[r8]\n\t"
-		       "ldmia r1!, {r4-r7}\n\t"
+		       "mov r3, r0\n\t"
+		       "adds r3, %[r8]\n\t"
+		       "ldmia r3!, {r4-r7}\n\t"
 		       "mov r8, r4\n\t"
 		       "mov r9, r5\n\t"
 		       "mov r10, r6\n\t"
 		       "mov r11, r7\n\t"
-		       "mov r1, r0\n\t"
-		       "adds r1, %[r4]\n\t"
-		       "ldmia r1!, {r4-r7}\n\t"
-		       "ldr r1, [r0, %[exc_return]]\n\t"
-		       "add sp, %[size]\n\t"
-		       "bx r1\n\t"
+		       "mov r3, r0\n\t"
+		       "adds r3, %[r4]\n\t"
+		       "ldmia r3!, {r4-r7}\n\t"
+		       "ldr r3, [r0, %[exc_return]]\n\t"
+		       "mov lr, r3\n\t"
+#if MFLT_HAS_STACK_LIMITS
+		       "ldr r3, [r0, %[msplim]]\n\t"
+		       "mov sp, r1\n\t"
+		       "msr msplim, r3\n\t"
+#else
+		       "mov sp, r1\n\t"
+#endif
+		       "bx r2\n\t"
 		       :
-		       : [size] "i"(SAVED * 4), [r4] "i"(R4 * 4), [r8] "i"(R8 * 4),
+		       : [r4] "i"(R4 * 4), [r8] "i"(R8 * 4),
+#if MFLT_HAS_STACK_LIMITS
+			 [msplim] "i"(MSPLIM * 4),
+#endif
 			 [exc_return] "i"(EXC_RETURN * 4));
 }
 
@@ -151,12 +169,20 @@ static void faulted_again(uint32_t *frame)
 }
 
 /* The registers as they were before the exception. Gives 0, and those of its frame are 0, when that
- * was not written or cannot be read. */
-static int undo_exception(uint32_t *registers, uint32_t msp, uint32_t psp, int was_stacked)
+ * was not written or cannot be read. A frame of its own: that of capture lies below all the rest. */
+__attribute__((noinline)) static int undo_exception(uint32_t *registers, uint32_t msp, uint32_t psp,
+						    int was_stacked)
 {
 	uint32_t exc_return = registers[EXC_RETURN];
 	int on_psp = (exc_return & EXC_RETURN_PSP) != 0;
 	uint32_t sp = on_psp ? psp : msp;
+#if defined(__ARM_FEATURE_CMSE)
+	/* The fault was to go to the Non-secure state, which could not take it. */
+	if ((exc_return & (EXC_RETURN_SECURE | EXC_RETURN_NO_CALLEE)) == EXC_RETURN_SECURE) {
+		(void)mflt_probe_copy(&registers[R4], sp + CALLEE_REGISTERS, 32);
+		sp += CALLEE_FRAME;
+	}
+#endif
 	int is_there = was_stacked && mflt_probe(sp, BASIC_FRAME) == BASIC_FRAME;
 
 	for (uint32_t i = 0; i < BASIC_FRAME / 4; i++) {
@@ -307,25 +333,29 @@ static int save(const uint32_t *saved, struct mflt_system *system, uint32_t reas
 static void capture(uint32_t msp, uint32_t psp, uint32_t *saved)
 {
 	struct mflt_system system;
-	uint32_t exception, undefined = 0;
-
-	mflt_system_begin(&system);
-	__asm volatile("mrs %0, ipsr" : "=r"(exception));
-	int is_known = undo_exception(saved, msp, psp, mflt_system_was_stacked(&system));
-	uint32_t reason = reason_of(exception);
+	uint32_t exception, undefined = 0, limit = 0;
 	/* The stack with the frame of the exception. */
 	uint32_t stack = (saved[EXC_RETURN] & EXC_RETURN_PSP) != 0 ? psp : msp;
 
+	mflt_system_begin(&system);
+	__asm volatile("mrs %0, ipsr" : "=r"(exception));
 	system.special[MFLT_CONTROL] = control_before(saved[EXC_RETURN]);
 #if MFLT_HAS_STACK_LIMITS
 	system.special[MFLT_MSPLIM] = saved[MSPLIM];
+	limit = system.special[stack == psp ? MFLT_PSPLIM : MFLT_MSPLIM];
 #endif
+	int is_known = undo_exception(saved, msp, psp, mflt_system_was_stacked(&system, stack, limit));
+	uint32_t reason = reason_of(exception);
+
 	if (mflt_crash_reason != 0 && is_known && mflt_probe(saved[PC], 2) == 2) {
 		undefined = *(const uint16_t *)saved[PC];
 	}
 	if (undefined == UDF_CRASH || undefined == UDF_CAPTURE) {
 		reason = mflt_crash_reason;
 		mflt_system_forget_undefined(&system);
+	}
+	if (mflt_port_reason != NULL && is_known) {
+		reason = mflt_port_reason(reason, saved);
 	}
 	/* Of the thread too, when a handler crashed. */
 	uint32_t thread_stack = (saved[XPSR] & XPSR_EXCEPTION) != 0 ? psp : 0;
@@ -334,17 +364,30 @@ static void capture(uint32_t msp, uint32_t psp, uint32_t *saved)
 		mflt_reboot_leave(reason, saved[PC], saved[LR]);
 	}
 	capture_result = (int16_t)save(saved, &system, reason, stack, thread_stack);
-	if (undefined != UDF_CAPTURE) {
-		if (capture_result == MFLT_OK) {
-			mflt_reboot_leave_coredump();
-		}
+	/* MSP at the entry. */
+	msp = (saved[EXC_RETURN] & EXC_RETURN_PSP) != 0 ? saved[MSP] : stack;
+	if (undefined == UDF_CAPTURE) {
+		mflt_system_clear_status();
+		mflt_system_end(&system);
+		/* Behind the instruction. */
+		((uint32_t *)stack)[6] += 2;
+		is_busy = 0;
+		go_on(saved, msp, saved[EXC_RETURN]);
+	}
+	if (capture_result == MFLT_OK) {
+		mflt_reboot_leave_coredump();
+	}
+	if (mflt_port_fault == NULL) {
 		mflt_port_reset();
 	}
 	mflt_system_end(&system);
-	/* Behind the instruction. */
-	((uint32_t *)stack)[6] += 2;
+	go_on(saved, msp, (uint32_t)mflt_port_fault);
+}
+
+void mflt_crash_survived(void)
+{
+	mflt_reboot_stay();
 	is_busy = 0;
-	go_on(saved);
 }
 
 uint32_t mflt_crash_capture_begin(enum mflt_reason reason)

@@ -14,13 +14,22 @@
 /* Distance of reads that find out whether memory is there. */
 #define STEP 32u
 #define BFHFNMIGN (1u << 8)
+#define HARD_FAULT 3u
 
 static volatile uint8_t is_reading;
 static volatile uint8_t has_failed;
+#if MFLT_HAS_FAULT_STATUS
+/* In HardFault or NMI. In another handler CFSR stays what it is, for who comes behind this one. */
+static uint8_t is_ignored;
+#endif
 
 void mflt_probe_init(void)
 {
 #if MFLT_HAS_FAULT_STATUS
+	uint32_t exception;
+
+	__asm volatile("mrs %0, ipsr" : "=r"(exception));
+	is_ignored = exception <= HARD_FAULT;
 	MFLT_REGISTER(MFLT_CCR) |= BFHFNMIGN;
 #endif
 }
@@ -41,8 +50,10 @@ static uint32_t load(uint32_t address)
 	uint32_t word;
 
 #if MFLT_HAS_FAULT_STATUS
-	/* Bits are cleared by writing 1. */
-	MFLT_REGISTER(MFLT_CFSR) = MFLT_CFSR_BUS;
+	if (is_ignored) {
+		/* Bits are cleared by writing 1. */
+		MFLT_REGISTER(MFLT_CFSR) = MFLT_CFSR_BUS;
+	}
 #endif
 	is_reading = 1;
 	__asm volatile(".syntax unified\n\t"
@@ -53,7 +64,7 @@ static uint32_t load(uint32_t address)
 		       : "cc", "memory");
 	is_reading = 0;
 #if MFLT_HAS_FAULT_STATUS
-	if ((MFLT_REGISTER(MFLT_CFSR) & MFLT_CFSR_BUS) != 0) {
+	if (is_ignored && (MFLT_REGISTER(MFLT_CFSR) & MFLT_CFSR_BUS) != 0) {
 		has_failed = 1;
 	}
 #endif

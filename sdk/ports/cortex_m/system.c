@@ -8,6 +8,7 @@
 #define CFSR_UNDEFINSTR (1u << 16)
 /* MSTKERR and STKERR: the frame of the exception was not written. */
 #define CFSR_NOT_STACKED (1u << 4 | 1u << 12)
+#define CFSR_STKOF (1u << 20)
 #define HFSR_FORCED (1u << 30)
 /* ASPEN: the first use makes a state of the FPU anew. LSPACT: it stores the state of another. */
 #define FPCCR_ASPEN (1u << 31)
@@ -58,17 +59,32 @@ void mflt_system_end(const struct mflt_system *system)
 {
 #if MFLT_HAS_FAULT_STATUS
 	MFLT_REGISTER(MFLT_CCR) = system->ccr;
-	/* Bits are cleared by writing 1; the reads have set some. */
-	MFLT_REGISTER(MFLT_CFSR) = CFSR_UNDEFINSTR | MFLT_CFSR_BUS;
-	MFLT_REGISTER(MFLT_HFSR) = HFSR_FORCED;
 #endif
 	MFLT_REGISTER(MFLT_MPU_RNR) = system->mpu_rnr;
 	set_mpu(system->mpu_ctrl);
 	__asm volatile("msr primask, %0" : : "r"(system->special[MFLT_PRIMASK]) : "memory");
 }
 
-int mflt_system_was_stacked(const struct mflt_system *system)
+void mflt_system_clear_status(void)
 {
+#if MFLT_HAS_FAULT_STATUS
+	/* Bits are cleared by writing 1; the reads have set some. */
+	MFLT_REGISTER(MFLT_CFSR) = CFSR_UNDEFINSTR | MFLT_CFSR_BUS;
+	MFLT_REGISTER(MFLT_HFSR) = HFSR_FORCED;
+#endif
+}
+
+int mflt_system_was_stacked(const struct mflt_system *system, uint32_t stack, uint32_t limit)
+{
+#if MFLT_HAS_STACK_LIMITS
+	/* Without room the stack pointer becomes its limit. Armv8-M ARM (DDI 0553) B3.21. */
+	if ((system->status[CFSR] & CFSR_STKOF) != 0 && stack == limit) {
+		return 0;
+	}
+#else
+	(void)stack;
+	(void)limit;
+#endif
 #if MFLT_HAS_FAULT_STATUS
 	return (system->status[CFSR] & CFSR_NOT_STACKED) == 0;
 #else

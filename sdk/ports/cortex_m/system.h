@@ -38,13 +38,16 @@ struct mflt_system {
 /* Locks interrupts, switches the MPU off, which may forbid what is to be read, and lets reads fail. */
 void mflt_system_begin(struct mflt_system *system);
 
-/* All is as it was. */
+/* All is as it was, but for the status of the fault. */
 void mflt_system_end(const struct mflt_system *system);
 
-/* Whether the exception could write its frame. */
-int mflt_system_was_stacked(const struct mflt_system *system);
+/* There was no fault, only an undefined instruction that was meant. */
+void mflt_system_clear_status(void);
 
-/* There was an undefined instruction that was meant. */
+/* Whether the exception could write its frame to `stack`, which has a `limit` on Armv8-M. */
+int mflt_system_was_stacked(const struct mflt_system *system, uint32_t stack, uint32_t limit);
+
+/* The same for what is kept. */
 void mflt_system_forget_undefined(struct mflt_system *system);
 
 /* Blocks of the special registers and of the MPU. */
