@@ -13,3 +13,4 @@ mod qemu;
 #[path = "../../../xtask/src/size.rs"]
 mod size;
 mod store;
+mod zephyr;

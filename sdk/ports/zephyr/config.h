@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The options of mflt/config.h as Kconfig has them. */
+#ifndef MFLT_ZEPHYR_CONFIG_H
+#define MFLT_ZEPHYR_CONFIG_H
+
+#define MFLT_LOG_SIZE CONFIG_MFLT_LOG_SIZE
+#define MFLT_LOG_LINE_SIZE CONFIG_MFLT_LOG_LINE_SIZE
+#define MFLT_LOG_LEVEL CONFIG_MFLT_LOG_LEVEL
+#ifdef CONFIG_MFLT_LOG_COMPACT
+#define MFLT_LOG_COMPACT 1
+#endif
+#define MFLT_COREDUMP_STACK_SIZE CONFIG_MFLT_COREDUMP_STACK_SIZE
+#define MFLT_COREDUMP_BURST CONFIG_MFLT_COREDUMP_BURST
+#define MFLT_COREDUMP_INTERVAL_S CONFIG_MFLT_COREDUMP_INTERVAL_S
+#ifdef CONFIG_MFLT_COREDUMP_KEEP_LAST
+#define MFLT_COREDUMP_KEEP_LAST 1
+#endif
+#ifdef CONFIG_MFLT_STORAGE_RAM
+#define MFLT_COREDUMP_RAM_SIZE CONFIG_MFLT_STORAGE_RAM_SIZE
+#endif
+#ifdef CONFIG_MFLT_STORAGE_FLASH
+#if __has_include(<zephyr/devicetree.h>)
+#include <zephyr/devicetree.h>
+#else
+#include <devicetree.h>
+#endif
+#define MFLT_FLASH_SIZE DT_REG_SIZE(DT_NODELABEL(mflt_partition))
+#define MFLT_FLASH_PAGE_SIZE CONFIG_MFLT_FLASH_PAGE_SIZE
+#endif
+#define MFLT_EVENT_SIZE CONFIG_MFLT_EVENT_SIZE
+#define MFLT_EVENT_MAX CONFIG_MFLT_EVENT_MAX
+#ifdef CONFIG_MFLT_METRICS_NAMED
+#define MFLT_METRICS_NAMED 1
+#endif
+#define MFLT_FAULT_STACK_SIZE CONFIG_MFLT_FAULT_STACK_SIZE
+#ifdef CONFIG_MFLT_FATAL_ZEPHYR
+#define MFLT_FAULT_STACK_OWN 1
+#endif
+
+/* The application's lists, in a folder of its include path. */
+#ifdef CONFIG_MFLT_APPLICATION_LISTS
+#define MFLT_METRICS_FILE "mflt_metrics.def"
+#define MFLT_TRACES_FILE "mflt_traces.def"
+#define MFLT_REASONS_FILE "mflt_reasons.def"
+#endif
+
+#endif
