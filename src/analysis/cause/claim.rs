@@ -87,13 +87,31 @@ impl Scene<'_, '_> {
 
     /// What was passed to the function `name`, which gave up in the call of frame `at`.
     fn passed(&self, context: &Context, at: usize, name: &str, claim: &mut Claim) -> Option<()> {
-        let (_, roles) = CLAIMS.iter().find(|(start, _)| name.starts_with(start))?;
         let handlers = self.contexts.get(..self.crashed?)?.iter().flat_map(|c| &c.frames);
         let inner: Vec<&UnwoundFrame> = handlers.chain(context.frames.get(..at)?).collect();
         let call = Call::of(context.frames.get(at..)?, inner, self.environment)?;
+        if is_assert(name) {
+            merged(&call, claim);
+        }
+        let (_, roles) = CLAIMS.iter().find(|(start, _)| name.starts_with(start))?;
         printed(&call, claim);
         given(&call, name, roles, claim);
         Some(())
+    }
+}
+
+/// Assertions that the compiler has perhaps made one call of.
+fn merged(call: &Call<'_, '_>, claim: &mut Claim) {
+    let lines: Vec<String> = call.other_lines().iter().map(u32::to_string).collect();
+    if let Some((last, rest)) = lines.split_last() {
+        let lines = match rest {
+            [] => format!("line {last}"),
+            rest => format!("lines {} and {last}", rest.join(", ")),
+        };
+        let at = call.address();
+        let text =
+            format!("the call at {at} is reached from {lines}, too: it may be an assertion there");
+        claim.lines.push(text);
     }
 }
 

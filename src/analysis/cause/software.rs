@@ -127,4 +127,37 @@ mod tests {
         assert_eq!(own.title, "Debugger Halted at check_range [Interrupts Locked]");
         assert!(own.cause.evidence.iter().any(|line| line.contains("configASSERT")));
     }
+
+    #[test]
+    fn assertion_whose_call_other_lines_jump_to_says_so() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/freertos/elf/mps2-an385-Os.elf");
+        let bytes = std::fs::read(path).unwrap();
+        let image = ElfImage::parse(&bytes).unwrap();
+        let files = [SymbolFile::new(&image)];
+        let at = |name: &str| files[0].symbol(name).unwrap().address.0 & !1;
+        // What follows the call, in the next line.
+        let behind = at("check_range") + 14;
+        let evidence = |code: &[u8]| {
+            let memory = MemoryImage::of(&[(behind, code)]);
+            let mut snapshot = Snapshot { memory, ..Snapshot::default() };
+            let values = [
+                (Register::PC, at("vAssertCalled")),
+                (Register::LR, behind | 1),
+                (Register::SP, 0x2000_1000),
+            ];
+            for (register, value) in values {
+                snapshot.registers.set(register, value);
+            }
+            let report = analyze(&snapshot, &files, &Options::default());
+            assert_eq!(report.title, "Assert at check_range");
+            report.cause.evidence.join("\n")
+        };
+        // A jump to the first instruction that gives the call its arguments.
+        let merged = evidence(&[0xfa, 0xe7]);
+        let told = format!("the call at 0x{:08x} is reached from line 97, too", behind - 4);
+        assert!(merged.contains(&told), "{merged}");
+        // pop {r3, pc}
+        let alone = evidence(&[0x08, 0xbd]);
+        assert!(!alone.contains("reached from"), "{alone}");
+    }
 }

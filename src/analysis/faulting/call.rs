@@ -10,7 +10,7 @@ use crate::arch::cortex_m::exception::Code as _;
 use crate::base::printf::{self, Argument, Slot};
 use crate::base::{Address, AddressRange};
 use crate::snapshot::Register;
-use crate::symbols::SymbolKind;
+use crate::symbols::{CodeAddress, SymbolKind};
 
 /// Longest text that is read.
 const LONGEST_TEXT: usize = 512;
@@ -18,6 +18,8 @@ const LONGEST_TEXT: usize = 512;
 const MAX_DEPTH: usize = 8;
 /// Callers that are asked what they passed.
 const MOST_CALLERS: usize = 4;
+/// Lines that are told.
+const MOST_LINES: usize = 8;
 /// Arguments of a call that are passed in registers.
 const IN_REGISTERS: u32 = 4;
 
@@ -81,6 +83,30 @@ impl<'a, 'd> Call<'a, 'd> {
         let memory = self.environment.memory;
         let bytes = memory.read_range(range, LONGEST_TEXT).ok()?;
         readable(bytes).filter(|_| !memory.is_redacted(Address(address)))
+    }
+
+    /// Other lines of the function from which jumps lead to this call, in order: compilers make one
+    /// call of several that are the same, and it has the line of one of them.
+    pub(in crate::analysis) fn other_lines(&self) -> Vec<u32> {
+        let place = |at| self.environment.symbols.line_at(CodeAddress::Instruction(at));
+        let Some(own) = place(self.at) else { return Vec::new() };
+        let Some((start, jumps)) = self.body.jumps_before(self.at) else { return Vec::new() };
+        // What stands between belongs to another statement.
+        if place(start).is_none_or(|first| first.line != own.line) {
+            return Vec::new();
+        }
+        let others = jumps.into_iter().filter_map(place);
+        let others = others.filter(|other| other.file == own.file && other.line != own.line);
+        let mut lines: Vec<_> = others.filter_map(|other| other.line).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines.truncate(MOST_LINES);
+        lines
+    }
+
+    /// Where the call stands.
+    pub(in crate::analysis) fn address(&self) -> Address {
+        self.at
     }
 
     /// The word at `address`.

@@ -73,6 +73,16 @@ fn sources_have_the_right_fields() {
 }
 
 #[test]
+fn jumps_to_a_call_are_found_through_its_arguments() {
+    // cmp r0, #0; bgt 1f; 2: movs r1, #7; bl; 1: cmp r1, #1; ble 2b; bx lr
+    let body = body(&[0x2800, 0xdc02, 0x2107, 0xf7ff, 0xfffb, 0x2901, 0xddfa, 0x4770]);
+    let at = |half: u32| Address(START + 2 * half);
+    assert_eq!(body.jumps_before(at(3)), Some((at(2), vec![at(6)])));
+    assert_eq!(body.jumps_before(at(5)), Some((at(5), vec![at(1)])));
+    assert_eq!(body.jumps_before(at(7)), None, "a jump stands in between");
+}
+
+#[test]
 fn loop_is_endless_when_nothing_leads_out_of_it() {
     let cases: [(&[u16], bool); 6] = [
         (&[0xe7fe], true),                          // b .
