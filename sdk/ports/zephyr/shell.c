@@ -61,12 +61,12 @@ static int delivered(const struct shell *shell, size_t count, char **words)
 	return more < 0 ? -EIO : 0;
 }
 
-#ifdef CONFIG_MFLT_UPLOAD
+/* Referred to also where there is no such command. */
 static int post_chunks(const struct shell *shell, size_t count, char **words)
 {
 	ARG_UNUSED(count);
 	ARG_UNUSED(words);
-	int result = mflt_zephyr_upload();
+	int result = IS_ENABLED(CONFIG_MFLT_UPLOAD) ? mflt_zephyr_upload() : MFLT_ENOTREADY;
 
 	if (result != 0) {
 		shell_error(shell, "not delivered, it stays: error %d", result);
@@ -75,7 +75,6 @@ static int post_chunks(const struct shell *shell, size_t count, char **words)
 	shell_print(shell, "all is delivered");
 	return 0;
 }
-#endif
 
 static int get_core(const struct shell *shell, size_t count, char **words)
 {
