@@ -17,9 +17,11 @@
 
 #define SVCALL 11
 #define HARD_FAULT 3
+/* BusFault is the next one. */
 #define MEM_MANAGE 4
 #define CFSR 0xe000ed28
-#define MSTKERR 0x10
+/* MSTKERR and STKERR. */
+#define NOT_STACKED 0x1010
 /* svc #2, by which Zephyr stops itself: _SVC_CALL_RUNTIME_EXCEPT. */
 #define FATAL_SVC 2
 #define FATAL_SVC_CODE (0xdf00u | FATAL_SVC)
@@ -44,11 +46,13 @@ __attribute__((naked)) void __wrap_z_arm_hard_fault(void)
 	/* The kernel reads a string that a thread gave it: Zephyr goes on behind the fault. */
 	__asm volatile(".syntax unified\n\t"
 		       "mrs r0, ipsr\n\t"
-		       "cmp r0, %[mem_manage]\n\t"
-		       "bne 1f\n\t"
+		       "subs r0, %[mem_manage]\n\t"
+		       "cmp r0, #1\n\t"
+		       "bhi 1f\n\t"
 		       "ldr r0, =%c[cfsr]\n\t"
 		       "ldr r0, [r0]\n\t"
-		       "tst r0, %[mstkerr]\n\t"
+		       "movw r1, %[not_stacked]\n\t"
+		       "tst r0, r1\n\t"
 		       "bne 1f\n\t"
 		       "tst lr, #4\n\t"
 		       "ite eq\n\t"
@@ -67,7 +71,7 @@ __attribute__((naked)) void __wrap_z_arm_hard_fault(void)
 		       "bx r0\n"
 		       "1:\n\t"
 		       :
-		       : [mem_manage] "i"(MEM_MANAGE), [cfsr] "i"(CFSR), [mstkerr] "i"(MSTKERR),
+		       : [mem_manage] "i"(MEM_MANAGE), [cfsr] "i"(CFSR), [not_stacked] "i"(NOT_STACKED),
 			 [zephyr] "i"(__real_z_arm_hard_fault));
 #endif
 	__asm volatile(".syntax unified\n\t"
