@@ -13,8 +13,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20}
 class Parser(argparse.ArgumentParser):
     """Raises what GDB prints, instead of ending GDB."""
 
-    # What may stand first and means nothing. As an optional argument it would be blamed for others:
-    # argparse of Python 3.13 does so.
+    # What may stand first and means nothing. As an optional argument it would be blamed for others.
     ignored_word = None
 
     def __init__(self, name, description):

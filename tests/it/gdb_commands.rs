@@ -136,7 +136,7 @@ fn regions_are_gdb_expressions_and_identity_is_kept() {
         &folder,
         &[
             "memfault coredump -r nix 4 -o no.core",
-            "memfault coredump -r 0x20000000 -o no.core",
+            "memfault coredump -o no.core -r 0x20000000",
             "memfault coredump --device-serial 'a b'",
             "memfault coredump --bogus",
             "memfault bogus",
