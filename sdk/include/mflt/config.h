@@ -84,7 +84,7 @@
 #elif defined(__OPTIMIZE__)
 #define MFLT_FAULT_STACK_BASE_ 464
 #else
-#define MFLT_FAULT_STACK_BASE_ 600
+#define MFLT_FAULT_STACK_BASE_ 608
 #endif
 #if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
 #define MFLT_FAULT_STACK_MAINLINE_ 32
