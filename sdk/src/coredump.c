@@ -11,6 +11,13 @@
 #define MAGIC 0x45524f43u
 #define VERSION 2u
 
+#if MFLT_STORAGE_UNIT < 16 || (MFLT_STORAGE_UNIT & (MFLT_STORAGE_UNIT - 1)) != 0
+#error "MFLT_STORAGE_UNIT is not a power of two from 16 on"
+#endif
+
+/* The checksums are the last bytes of the first unit: one that was written in part has none. */
+#define SUMS (MFLT_STORAGE_UNIT - 4u)
+
 /* Bytes of the coredump that is stored. */
 static uint32_t stored_size;
 
@@ -27,12 +34,15 @@ void mflt_coredump_slot_header(uint8_t to[MFLT_STORAGE_UNIT], uint32_t size, uin
 	for (uint32_t i = 0; i < 12; i++) {
 		to[i] = (uint8_t)(words[i / 4] >> (8 * (i % 4)));
 	}
-	to[12] = (uint8_t)crc;
-	to[13] = (uint8_t)(crc >> 8);
-	uint16_t check = mflt_crc16(0, to, 14);
+	for (uint32_t i = 12; i < SUMS; i++) {
+		to[i] = 0;
+	}
+	to[SUMS] = (uint8_t)crc;
+	to[SUMS + 1] = (uint8_t)(crc >> 8);
+	uint16_t check = mflt_crc16(0, to, SUMS + 2);
 
-	to[14] = (uint8_t)check;
-	to[15] = (uint8_t)(check >> 8);
+	to[SUMS + 2] = (uint8_t)check;
+	to[SUMS + 3] = (uint8_t)(check >> 8);
 }
 
 /* The size of a coredump that is whole, else 0. */
@@ -45,10 +55,10 @@ static uint32_t find(const struct mflt_storage *storage)
 	    storage->read(0, unit, sizeof(unit)) < 0) {
 		return 0;
 	}
-	uint32_t size = word_at(&unit[8]), sums = word_at(&unit[12]);
+	uint32_t size = word_at(&unit[8]), sums = word_at(&unit[SUMS]);
 
 	if (word_at(&unit[0]) != MAGIC || word_at(&unit[4]) != VERSION ||
-	    sums >> 16 != mflt_crc16(0, unit, 14) || size < MFLT_COREDUMP_HEADER ||
+	    sums >> 16 != mflt_crc16(0, unit, SUMS + 2) || size < MFLT_COREDUMP_HEADER ||
 	    size - MFLT_COREDUMP_HEADER > storage->size - MFLT_STORAGE_UNIT) {
 		return 0;
 	}

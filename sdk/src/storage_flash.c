@@ -3,7 +3,7 @@
 #include "mflt/config.h"
 #include "mflt/error.h"
 
-#if MFLT_FLASH_PAGE_SIZE % 16 != 0 || MFLT_FLASH_SIZE % MFLT_FLASH_PAGE_SIZE != 0
+#if MFLT_FLASH_PAGE_SIZE % MFLT_STORAGE_UNIT != 0 || MFLT_FLASH_SIZE % MFLT_FLASH_PAGE_SIZE != 0
 #error "MFLT_FLASH_SIZE is not a number of whole pages, or a page not one of whole units"
 #endif
 

@@ -3,8 +3,8 @@
 #include "mflt/error.h"
 #include "mflt/storage.h"
 
-#if MFLT_COREDUMP_RAM_SIZE % 16 != 0
-#error "MFLT_COREDUMP_RAM_SIZE is not a multiple of 16"
+#if MFLT_COREDUMP_RAM_SIZE % MFLT_STORAGE_UNIT != 0
+#error "MFLT_COREDUMP_RAM_SIZE is not a multiple of MFLT_STORAGE_UNIT"
 #endif
 
 MFLT_NOINIT static volatile uint8_t memory[MFLT_COREDUMP_RAM_SIZE];

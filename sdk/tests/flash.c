@@ -4,7 +4,7 @@
  * numbers little endian. What the flash is asked for comes out before the answer:
  *
  *	E u32 at               erase: i32 result comes in
- *	P u32 at, 16 bytes     program: likewise
+ *	P u32 at, 32 bytes     program: likewise
  *	R u32 at u32 size      read: i32 result, then the bytes
  *	A                      the answer follows
  *

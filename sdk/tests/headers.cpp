@@ -5,6 +5,7 @@
 #include "mflt/coredump.h"
 #include "mflt/crash.h"
 #include "mflt/flash.h"
+#include "mflt/http.h"
 #include "mflt/log.h"
 #include "mflt/metrics.h"
 #include "mflt/port.h"

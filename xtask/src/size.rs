@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, process};
 
-/// What `crash` is made of; `full` is everything.
+/// What `crash` is made of; `full` is everything but `http`.
 const CRASH: [&str; 13] = [
     "src/cbor.c",
     "src/chunk.c",
@@ -24,6 +24,8 @@ const CRASH: [&str; 13] = [
     "ports/cortex_m/reset.c",
     "ports/cortex_m/system.c",
 ];
+/// The HTTP client, for devices with an IP stack.
+const HTTP: [&str; 2] = ["src/http.c", "src/http_response.c"];
 /// Where the fault handler spends its stack.
 const FAULT_PATH: [&str; 5] = ["coredump", "coredump_writer", "fault", "probe", "system"];
 /// Frames that are listed.
@@ -42,10 +44,11 @@ const CRASH_BUDGET: Size = Size { text: 6144, ram: 409 };
 const FULL_BUDGET: Size = Size { text: 10240, ram: 614 };
 
 /// What was measured.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) crash: Size,
     pub(crate) full: Size,
+    http: Size,
     /// Bytes and function, the largest first.
     frames: Vec<(u64, String)>,
 }
@@ -66,7 +69,8 @@ impl Report {
     }
 
     pub(crate) fn json(&self) -> String {
-        format!("{{\"crash\":{},\"full\":{}}}", self.crash.json(), self.full.json())
+        let Report { crash, full, http, .. } = self;
+        format!("{{\"crash\":{},\"full\":{},\"http\":{}}}", crash.json(), full.json(), http.json())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -82,6 +86,8 @@ impl Report {
                 budget.text, budget.ram
             );
         }
+        let Size { text: code, ram } = self.http;
+        let _ = writeln!(text, "{:<14}{code:>8}{:>8}{ram:>8}", "http, beside", "");
         text.push_str("\nlargest stack frames of the fault path\n");
         for (size, function) in &self.frames {
             let _ = writeln!(text, "{size:>8}  {function}");
@@ -107,7 +113,7 @@ impl Drop for Objects {
 pub(crate) fn measure(sdk: &Path) -> Result<Report, String> {
     let objects = Objects(env::temp_dir().join(format!("mflt-sdk-size-{}", process::id())));
     fs::create_dir_all(&objects.0).map_err(|error| error.to_string())?;
-    let mut report = Report { crash: Size::default(), full: Size::default(), frames: Vec::new() };
+    let mut report = Report::default();
     for source in sources(sdk)? {
         let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let object = objects.0.join(format!("{stem}.o"));
@@ -117,8 +123,10 @@ pub(crate) fn measure(sdk: &Path) -> Result<Report, String> {
         compiler.arg("-I").arg(sdk.join("include")).arg("-I").arg(sdk.join("src"));
         run(compiler.arg(&source).arg("-o").arg(&object))?;
         let size = sections(&run(Command::new("arm-none-eabi-size").arg("-A").arg(&object))?);
-        report.full.text += size.text;
-        report.full.ram += size.ram;
+        let is_http = HTTP.iter().any(|http| source == sdk.join(http));
+        let part = if is_http { &mut report.http } else { &mut report.full };
+        part.text += size.text;
+        part.ram += size.ram;
         if CRASH.iter().any(|crash| source == sdk.join(crash)) {
             report.crash.text += size.text;
             report.crash.ram += size.ram;

@@ -33,14 +33,20 @@
 #define MFLT_LOG_COMPACT 0
 #endif
 
-/* Bytes of RAM in which mflt_storage_ram keeps a coredump, a multiple of 16; not there unless that
+/* Bytes that storage takes at once, a power of two from 16 on, such as 32 for the words of the flash of
+ * an STM32H7. Beyond 16 they cost as much of the fault handler's stack. */
+#ifndef MFLT_STORAGE_UNIT
+#define MFLT_STORAGE_UNIT 16u
+#endif
+
+/* Bytes of RAM in which mflt_storage_ram keeps a coredump, a multiple of MFLT_STORAGE_UNIT; not there unless that
  * is used. */
 #ifndef MFLT_COREDUMP_RAM_SIZE
 #define MFLT_COREDUMP_RAM_SIZE 4096
 #endif
 
-/* mflt_storage_flash: its bytes, those of a page, which is what can be erased, and whether a unit of
- * 16 bytes that was programmed can be programmed to zeros. Without that each delivered coredump costs
+/* mflt_storage_flash: its bytes, those of a page, which is what can be erased, and whether a unit
+ * that was programmed can be programmed to zeros. Without that each delivered coredump costs
  * its first page another erase. */
 #ifndef MFLT_FLASH_SIZE
 #define MFLT_FLASH_SIZE 16384
@@ -97,7 +103,8 @@
 #define MFLT_FAULT_STACK_CLANG_ 0
 #endif
 #define MFLT_FAULT_STACK_SIZE                                                                    \
-	(MFLT_FAULT_STACK_BASE_ + MFLT_FAULT_STACK_MAINLINE_ + MFLT_FAULT_STACK_CLANG_)
+	(MFLT_FAULT_STACK_BASE_ + MFLT_FAULT_STACK_MAINLINE_ + MFLT_FAULT_STACK_CLANG_ +         \
+	 MFLT_STORAGE_UNIT - 16u)
 #endif
 
 /* 1: the stack of the fault handler is memory of its own, for firmware that goes on behind a fault

@@ -17,6 +17,10 @@ enum {
 	MFLT_EEXIST = -5,
 	/* There were too many lately. */
 	MFLT_ELIMIT = -6,
+	/* What the other side sent makes no sense. */
+	MFLT_EPROTOCOL = -7,
+	/* The other side did not accept it. */
+	MFLT_EREFUSED = -8,
 };
 
 #endif

@@ -4,18 +4,17 @@
 #ifndef MFLT_STORAGE_H
 #define MFLT_STORAGE_H
 
+#include "mflt/config.h"
+
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Offsets and sizes of writes are multiples of this, in bytes; so is `size` below. */
-#define MFLT_STORAGE_UNIT 16u
-
 /* Results are MFLT_OK or negative. */
 struct mflt_storage {
-	/* Bytes. */
+	/* Bytes: a multiple of MFLT_STORAGE_UNIT, as offsets and sizes of writes are. */
 	uint32_t size;
 	/* Prepares all of it for writing. */
 	int (*erase)(void);

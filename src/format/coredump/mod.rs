@@ -16,6 +16,7 @@ mod read;
 mod tests;
 mod write;
 
+use crate::snapshot::Register;
 pub use read::read;
 pub use write::write;
 
@@ -85,3 +86,17 @@ const FURTHER_REGISTERS: [(u32, &str); 3] = [
 ];
 /// Number of the first single-precision register; 31 follow.
 const FURTHER_SINGLES: u32 = 0x40;
+/// Behind the last number.
+const FURTHER_END: u32 = 0x61;
+
+/// The register with a number of [`FURTHER_REGISTERS`].
+fn further_register(number: u32) -> Option<Register> {
+    let single = number.checked_sub(FURTHER_SINGLES).filter(|single| *single < 32);
+    if let Some(single) = single {
+        return Register::single(u8::try_from(single).ok()?);
+    }
+    FURTHER_REGISTERS.iter().find_map(|(first, names)| {
+        let at = usize::try_from(number.checked_sub(*first)?).ok()?;
+        Register::from_name(names.split(' ').nth(at)?)
+    })
+}

@@ -2,8 +2,7 @@
 
 use super::{
     BLOCK_HEADER_SIZE, CORTEX_M, DEVICE_REGISTERS, FLAG_CUT_SHORT, FOOTER_MAGIC, FOOTER_SIZE,
-    FURTHER_REGISTERS, FURTHER_SINGLES, HEADER_SIZE, MACHINES, MAGIC, REGISTERS, TIME_ADDRESS,
-    block,
+    HEADER_SIZE, MACHINES, MAGIC, REGISTERS, TIME_ADDRESS, block, further_register,
 };
 use crate::base::{Address, Memory, Reader, Truncated};
 use crate::format::coverage::Coverage;
@@ -240,17 +239,6 @@ fn register_set(block: &[u8]) -> RegisterSet {
         }
     }
     registers
-}
-
-fn further_register(number: u32) -> Option<Register> {
-    let single = number.checked_sub(FURTHER_SINGLES).filter(|single| *single < 32);
-    if let Some(single) = single {
-        return Register::single(u8::try_from(single).ok()?);
-    }
-    FURTHER_REGISTERS.iter().find_map(|(first, names)| {
-        let at = usize::try_from(number.checked_sub(*first)?).ok()?;
-        Register::from_name(names.split(' ').nth(at)?)
-    })
 }
 
 /// The text of a block: UTF-8, without the NUL that some writers add.

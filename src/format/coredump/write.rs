@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK_HEADER_SIZE, CORTEX_M, DEVICE_REGISTERS, FLAG_CUT_SHORT, FOOTER_MAGIC, FOOTER_SIZE,
-    HEADER_SIZE, MAGIC, REGISTERS, block,
+    FURTHER_END, HEADER_SIZE, MAGIC, REGISTERS, block, further_register,
 };
 use crate::base::{Address, Memory};
 use crate::format::{Dropped, FormatError, Written};
@@ -43,6 +43,9 @@ pub fn write(snapshot: &Snapshot) -> Result<Written, FormatError> {
     push(&mut file, block::MACHINE, 0, &CORTEX_M.to_le_bytes());
     let reason = reason(snapshot, undone, &mut dropped);
     push(&mut file, block::REASON, 0, &reason.to_le_bytes());
+    for (first, payload) in further_blocks(registers, held_in_block(registers)) {
+        push(&mut file, block::FURTHER_REGISTERS, first, &payload);
+    }
     if !snapshot.mpu_regions.is_empty() {
         push(&mut file, block::MPU, 0, &mpu_block(snapshot));
     }
@@ -78,19 +81,43 @@ fn push(file: &mut Vec<u8>, kind: u8, address: u32, payload: &[u8]) {
     file.extend(payload);
 }
 
-/// 19 registers, or 21 when the last two are known.
+/// What the register block holds: 19 registers, or 21 when the last two are known.
+fn held_in_block(registers: &RegisterSet) -> &'static [&'static str] {
+    let last = REGISTERS.get(DEVICE_REGISTERS..).unwrap_or_default();
+    let known = |name: &&str| Register::from_name(name).and_then(|r| registers.get(r)).is_some();
+    let count = if last.iter().all(known) { REGISTERS.len() } else { DEVICE_REGISTERS };
+    REGISTERS.get(..count).unwrap_or_default()
+}
+
 fn register_block(registers: &RegisterSet, dropped: &mut Dropped) -> Vec<u8> {
     let known = |name: &str| registers.get(Register::from_name(name)?);
-    let last = REGISTERS.get(DEVICE_REGISTERS..).unwrap_or_default();
-    let all = last.iter().all(|name| known(name).is_some());
-    let count = if all { REGISTERS.len() } else { DEVICE_REGISTERS };
-    let held = REGISTERS.get(..count).unwrap_or_default();
-    dropped.registers_beyond(registers, held);
+    let held = held_in_block(registers);
+    let further = (0..FURTHER_END).filter_map(further_register).map(Register::name);
+    dropped.registers_beyond(registers, &held.iter().copied().chain(further).collect::<Vec<_>>());
     let unknown: Vec<&str> = held.iter().copied().filter(|name| known(name).is_none()).collect();
     if !unknown.is_empty() {
         dropped.add(format!("that {} are not known: they are 0 there", unknown.join(", ")));
     }
     held.iter().flat_map(|name| known(name).unwrap_or(0).to_le_bytes()).collect()
+}
+
+/// The registers that are not `held`, in rows of consecutive numbers, each with that of its first one.
+fn further_blocks(registers: &RegisterSet, held: &[&str]) -> Vec<(u32, Vec<u8>)> {
+    let mut blocks: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut next = None;
+    for number in 0..FURTHER_END {
+        let Some(register) = further_register(number) else { continue };
+        let Some(value) = registers.get(register).filter(|_| !held.contains(&register.name()))
+        else {
+            continue;
+        };
+        match blocks.last_mut().filter(|_| next == Some(number)) {
+            Some((_, payload)) => payload.extend(value.to_le_bytes()),
+            None => blocks.push((number, value.to_le_bytes().to_vec())),
+        }
+        next = number.checked_add(1);
+    }
+    blocks
 }
 
 fn reason(snapshot: &Snapshot, undone: Option<u16>, dropped: &mut Dropped) -> u32 {

@@ -5,6 +5,7 @@ use super::manifest::Case;
 use super::program::{LIMIT, start};
 use super::rsp::Stub;
 use super::serial::Serial;
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -76,6 +77,22 @@ impl Qemu {
         // Behind its first word the port is taken.
         serial.until("> ");
         (Qemu { child, port }, serial)
+    }
+
+    /// Runs `image` on `board` with its serial port on a pseudo-terminal, whose name is given.
+    pub(crate) fn on_terminal(board: &str, image: &Path) -> (Qemu, String) {
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-M", board, "-serial", "pty", "-monitor", "none", "-display", "none"]);
+        command.args(["-nic", "none", "-kernel"]).arg(image);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = start(&mut command);
+        let stdout = child.stdout.take().expect("a pipe of QEMU");
+        // No GDB server: none is asked for.
+        let qemu = Qemu { child, port: 0 };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("the name of a terminal");
+        let name = line.split(' ').find(|word| word.starts_with("/dev/"));
+        (qemu, name.unwrap_or_else(|| panic!("no terminal in: {line}")).to_owned())
     }
 
     fn start(case: &Case) -> Result<(Qemu, TcpStream), String> {
