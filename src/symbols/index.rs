@@ -1,9 +1,14 @@
 //! What a unit defines, found in one pass: functions by address, variables, types by name.
 //! DWARF 5 sections 3.3 (subprograms), 4.1 (variables), 5 (types).
 
-use gimli::{AttributeSpecification, AttributeValue, DwAt, DwTag};
+use gimli::{
+    Abbreviation, AttributeSpecification, AttributeValue, DwAt, DwTag, EntriesRaw, UnitOffset,
+};
 
-use super::dwarf::{DebugInfo, Die, DieRef, MAX_RANGES};
+use super::dwarf::{DebugInfo, Die, DieRef, MAX_RANGES, Slice};
+
+/// Entries of a unit from some place on.
+type Entries<'a, 'd> = EntriesRaw<'a, Slice<'d>>;
 
 /// `DW_OP_addr` and an address.
 const ADDRESS_OPERATION: usize = 5;
@@ -59,64 +64,91 @@ impl<'d> UnitIndex<'d> {
         index
     }
 
-    /// Most entries are members, parameters, blocks and variables that a header announces: what
-    /// their abbreviation tells is enough to pass over them.
     fn read(&mut self, info: &DebugInfo<'d>, unit: u32) -> Option<()> {
-        let mut entries = info.unit(unit)?.entries_raw(None).ok()?;
+        let (header, is_c) = (info.unit(unit)?, info.is_c(unit));
+        let mut entries = header.entries_raw(None).ok()?;
+        // The depth at which `entries` begins.
+        let mut base: isize = 0;
         // The functions around the current entry, with their depth.
         let mut functions: Vec<(isize, DieRef)> = Vec::new();
-        let mut die = Die::null();
         while !entries.is_empty() {
-            let (start, depth) = (entries.clone(), entries.next_depth());
+            let start = entries.clone();
+            let depth = base.saturating_add(entries.next_depth());
             let offset = u32::try_from(entries.next_offset().0).ok()?;
             let handle = DieRef { unit, offset };
             let Some(abbreviation) = entries.read_abbreviation().ok()? else { continue };
-            let specs = abbreviation.attributes();
             while functions.last().is_some_and(|(outer, _)| *outer >= depth) {
                 functions.pop();
             }
             let function = functions.last().map(|(_, function)| *function);
-            match abbreviation.tag() {
-                gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point => {
-                    functions.push((depth, handle));
-                    if has(specs, gimli::DW_AT_low_pc) || has(specs, gimli::DW_AT_ranges) {
-                        entries = start;
-                        entries.read_entry(&mut die).ok()?;
-                        self.add_function(info, handle, &die);
-                        continue;
-                    }
-                }
-                gimli::DW_TAG_variable if has(specs, gimli::DW_AT_declaration) => {}
-                gimli::DW_TAG_variable if function.is_none() => {
-                    self.variables.push(VariableEntry { die: handle, function });
-                }
-                gimli::DW_TAG_variable if has(specs, gimli::DW_AT_location) => {
-                    entries = start;
-                    entries.read_entry(&mut die).ok()?;
-                    if is_static(&die) {
-                        self.variables.push(VariableEntry { die: handle, function });
-                    }
-                    continue;
-                }
-                tag if function.is_none() && is_type(tag) => {
-                    let name = specs.iter().position(|spec| spec.name() == gimli::DW_AT_name);
-                    if let Some((before, [name, after @ ..])) = name.map(|at| specs.split_at(at)) {
-                        entries.skip_attributes(before).ok()?;
-                        let name = entries.read_attribute(*name).ok()?.value();
-                        entries.skip_attributes(after).ok()?;
-                        let declaration = has(specs, gimli::DW_AT_declaration);
-                        if let Some(name) = info.string(unit, &name) {
-                            let (hash, die) = (info.hash(name), handle);
-                            self.types.push(TypeEntry { name, hash, die, tag, declaration });
-                        }
-                        continue;
-                    }
-                }
-                _ => {}
+            if is_function(abbreviation.tag()) {
+                functions.push((depth, handle));
             }
-            entries.skip_attributes(specs).ok()?;
+            let is_passed = abbreviation.has_children() && defines_nothing(abbreviation, is_c);
+            let attributes = is_passed.then(|| entries.clone());
+            self.add(info, &mut entries, start, abbreviation, handle, function)?;
+            let next = attributes.and_then(|at| sibling(at, abbreviation.attributes()));
+            if let Some(next) = next.filter(|next| next.0 > entries.next_offset().0)
+                && let Ok(behind) = header.entries_raw(Some(next))
+            {
+                (entries, base) = (behind, depth);
+            }
         }
         Some(())
+    }
+
+    /// Takes what one entry defines, whose attributes `entries` is at; it began at `start`. Most are
+    /// members, parameters, blocks and variables that a header announces: what their abbreviation
+    /// tells is enough to pass over them.
+    fn add<'a>(
+        &mut self,
+        info: &DebugInfo<'d>,
+        entries: &mut Entries<'a, 'd>,
+        start: Entries<'a, 'd>,
+        abbreviation: &Abbreviation,
+        handle: DieRef,
+        function: Option<DieRef>,
+    ) -> Option<()> {
+        let specs = abbreviation.attributes();
+        let mut die = Die::null();
+        match abbreviation.tag() {
+            tag if is_function(tag)
+                && (has(specs, gimli::DW_AT_low_pc) || has(specs, gimli::DW_AT_ranges)) =>
+            {
+                *entries = start;
+                entries.read_entry(&mut die).ok()?;
+                self.add_function(info, handle, &die);
+                return Some(());
+            }
+            gimli::DW_TAG_variable if has(specs, gimli::DW_AT_declaration) => {}
+            gimli::DW_TAG_variable if function.is_none() => {
+                self.variables.push(VariableEntry { die: handle, function });
+            }
+            gimli::DW_TAG_variable if has(specs, gimli::DW_AT_location) => {
+                *entries = start;
+                entries.read_entry(&mut die).ok()?;
+                if is_static(&die) {
+                    self.variables.push(VariableEntry { die: handle, function });
+                }
+                return Some(());
+            }
+            tag if function.is_none() && is_type(tag) => {
+                let name = specs.iter().position(|spec| spec.name() == gimli::DW_AT_name);
+                if let Some((before, [name, after @ ..])) = name.map(|at| specs.split_at(at)) {
+                    entries.skip_attributes(before).ok()?;
+                    let name = entries.read_attribute(*name).ok()?.value();
+                    entries.skip_attributes(after).ok()?;
+                    let declaration = has(specs, gimli::DW_AT_declaration);
+                    if let Some(name) = info.string(handle.unit, &name) {
+                        let (hash, die) = (info.hash(name), handle);
+                        self.types.push(TypeEntry { name, hash, die, tag, declaration });
+                    }
+                    return Some(());
+                }
+            }
+            _ => {}
+        }
+        entries.skip_attributes(specs).ok()
     }
 
     fn add_function(&mut self, info: &DebugInfo<'d>, handle: DieRef, die: &Die<'d>) {
@@ -148,6 +180,35 @@ impl<'d> UnitIndex<'d> {
         let start = self.instances.partition_point(|(origin, _)| *origin < root);
         let found = self.instances.get(start..).unwrap_or_default().iter();
         found.take_while(move |(origin, _)| *origin == root).map(|(_, die)| *die)
+    }
+}
+
+fn is_function(tag: DwTag) -> bool {
+    matches!(tag, gimli::DW_TAG_subprogram | gimli::DW_TAG_entry_point)
+}
+
+/// Whether nothing of what is looked for is inside of such an entry: members, enumerators,
+/// dimensions, parameters. A class of C++ or Rust may have types in it; in C they are of the file.
+fn defines_nothing(abbreviation: &Abbreviation, is_c: bool) -> bool {
+    match abbreviation.tag() {
+        gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => is_c,
+        gimli::DW_TAG_subprogram => has(abbreviation.attributes(), gimli::DW_AT_declaration),
+        gimli::DW_TAG_enumeration_type
+        | gimli::DW_TAG_array_type
+        | gimli::DW_TAG_subroutine_type
+        | gimli::DW_TAG_call_site
+        | gimli::DW_TAG_GNU_call_site => true,
+        _ => false,
+    }
+}
+
+/// Where the entry behind one and its children is, if its attributes, at which `entries` is, tell.
+fn sibling(mut entries: Entries<'_, '_>, specs: &[AttributeSpecification]) -> Option<UnitOffset> {
+    let at = specs.iter().position(|spec| spec.name() == gimli::DW_AT_sibling)?;
+    entries.skip_attributes(specs.get(..at)?).ok()?;
+    match entries.read_attribute(*specs.get(at)?).ok()?.value() {
+        AttributeValue::UnitRef(offset) => Some(offset),
+        _ => None,
     }
 }
 

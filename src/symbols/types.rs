@@ -336,7 +336,7 @@ impl<'d> DebugInfo<'d> {
         (top.saturating_sub(from_top).saturating_sub(width), bit_size)
     }
 
-    fn is_c(&self, unit: u32) -> bool {
+    pub(super) fn is_c(&self, unit: u32) -> bool {
         let root = self.unit(unit).and_then(|u| u.entry(u.header.root_offset()).ok());
         let language = root.and_then(|root| root.attr_value(gimli::DW_AT_language));
         match language {
