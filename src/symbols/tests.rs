@@ -62,6 +62,19 @@ fn layouts_of_kernel_structures_are_those_of_the_program() {
 }
 
 #[test]
+fn types_inside_of_types_are_found_where_a_language_has_them() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/rust/firmware.elf");
+    let bytes = std::fs::read(path).unwrap();
+    let image = ElfImage::parse(&bytes).unwrap();
+    let symbols = SymbolFile::new(&image);
+    // A variant of `Option`, inside of which it is.
+    assert!(symbols.type_by_name("Some").is_some());
+    let named = symbols.named_types();
+    assert!(named.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0] != pair[1]));
+    assert!(named.iter().any(|(name, _)| *name == "Some"));
+}
+
+#[test]
 fn globals_are_rendered_as_by_gdb() {
     let bytes = fixture();
     let image = ElfImage::parse(&bytes).unwrap();

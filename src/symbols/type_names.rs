@@ -9,8 +9,8 @@ use gimli::DwTag;
 use super::dwarf::{DebugInfo, DieRef};
 use super::index::TypeEntry;
 
-/// Where the types are, chained by hash. The units' indexes hold names and hashes: they are made
-/// by two threads at once, and here there are hundreds of thousands.
+/// Where the types are, chained by hash. Names and hashes stay in the units' indexes, which two
+/// threads make at once: of hundreds of thousands of types few are ever asked for.
 #[derive(Default)]
 pub(super) struct TypeNames {
     /// For the low bits of a hash the last of `definitions`, counted from one.

@@ -8,7 +8,7 @@
 use super::chip::Chip;
 use super::port::{Port, RARE_WAITS, Shared, lock};
 use super::wire::{Ack, Request, Wire};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -101,21 +101,17 @@ struct Firmware {
 impl Firmware {
     /// Answers `!command#` by `&K…#`, until the client goes or nothing answers the probe any more.
     fn serve(&mut self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut received = Vec::new();
-        loop {
-            let mut chunk = [0; 4096];
-            match stream.read(&mut chunk)? {
-                0 => return Ok(()),
-                count => received.extend(&chunk[..count]),
-            }
-            while let Some(end) = received.iter().position(|byte| *byte == b'#') {
-                let packet: Vec<u8> = received.drain(..=end).collect();
-                let packet = String::from_utf8_lossy(&packet[..end]).into_owned();
-                // `+#` in front wakes a probe that was a GDB server until now.
-                let Some((_, command)) = packet.split_once('!') else { continue };
-                stream.write_all(format!("&{}#", self.answer(command)).as_bytes())?;
-            }
+        let mut commands = BufReader::new(stream.try_clone()?);
+        let mut packet = Vec::new();
+        while commands.read_until(b'#', &mut packet)? > 0 {
+            let text = String::from_utf8_lossy(&packet).into_owned();
+            packet.clear();
+            // `+#` in front wakes a probe that was a GDB server until now.
+            let command = text.strip_suffix('#').and_then(|text| text.split_once('!'));
+            let Some((_, command)) = command else { continue };
+            stream.write_all(format!("&{}#", self.answer(command)).as_bytes())?;
         }
+        Ok(())
     }
 
     fn answer(&mut self, command: &str) -> String {

@@ -11,6 +11,7 @@ use crate::support::session::{Opened, Session};
 use crate::support::{file, manifest, root};
 use insta::assert_snapshot;
 use ratatui::crossterm::event::Event as Input;
+use std::path::{Path, PathBuf};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 const SCREENS: [(&str, &str); 10] = [
@@ -150,6 +151,16 @@ fn fixture(name: &str) -> Option<Opened> {
         .then(|| of_files(&format!("cores/{name}.core"), &[&elf]))
 }
 
+/// How many cores there are under `folder`.
+fn stored_cores(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let count = |path: PathBuf| match path.is_dir() {
+        true => stored_cores(&path),
+        false => usize::from(path.extension().is_some_and(|extension| extension == "core")),
+    };
+    entries.map(count).sum()
+}
+
 /// Every core of the fixtures with its ELF.
 fn fixtures() -> Vec<(String, Opened)> {
     let mut found = Vec::new();
@@ -163,7 +174,22 @@ fn fixtures() -> Vec<(String, Opened)> {
         let elfs = ["trustzone/secure.elf", "trustzone/nonsecure.elf"];
         found.push((core.clone(), of_files(&core, &elfs)));
     }
-    assert!(found.len() > 100, "{} cores", found.len());
+    for case in ["exhaust", "fault", "halt", "overflow", "overrun"] {
+        for libc in ["nano", "newlib"] {
+            let core = format!("bare/cores/{libc}-{case}.core");
+            found.push((core.clone(), of_files(&core, &[&format!("bare/elf/{libc}.elf")])));
+        }
+    }
+    for (core, elf) in [
+        ("demo/crash.core", "demo/firmware.elf"),
+        ("cpp/crash.core", "cpp/firmware.elf"),
+        ("rust/crash.core", "rust/firmware.elf"),
+        ("rust/panic.core", "rust/firmware.elf"),
+        ("rust-old/panic.core", "rust-old/firmware.elf"),
+    ] {
+        found.push((core.to_string(), of_files(core, &[elf])));
+    }
+    assert_eq!(found.len(), stored_cores(&root().join("fixtures")), "a fixture is not drawn");
     found
 }
 
