@@ -10,25 +10,45 @@ const TIMER: &str = "TX_TIMER_STRUCT";
 /// Most objects of one sort.
 const MOST_OBJECTS: u32 = 1024;
 
-/// See [`SORTS`].
-pub(super) type Sort = (&'static str, u32, &'static str, &'static str, &'static str);
+/// A sort of objects.
+pub(super) struct Sort {
+    /// What people call it.
+    kind: &'static str,
+    /// The first word of each object: `TX_QUEUE_ID` and the like.
+    pub(super) id: u32,
+    pub(super) ty: &'static str,
+    /// What the names of the variables of its ring begin with.
+    pub(super) ring: &'static str,
+    /// What the names of its members begin with.
+    pub(super) member: &'static str,
+}
 
-/// Sorts of objects: the name people know it by, the first word of each (`TX_QUEUE_ID` and the like),
-/// its type, and what the names of the variables of its ring and of its members begin with. Source:
-/// `tx_api.h`.
+/// All of them. Source: `tx_api.h`.
 pub(super) const SORTS: [Sort; 6] = [
-    ("queue", 0x5155_4555, QUEUE, "_tx_queue", "tx_queue"),
-    ("semaphore", 0x5345_4d41, "TX_SEMAPHORE_STRUCT", "_tx_semaphore", "tx_semaphore"),
-    ("mutex", 0x4d55_5445, MUTEX, "_tx_mutex", "tx_mutex"),
-    (
-        "event flags",
-        0x4456_444e,
-        "TX_EVENT_FLAGS_GROUP_STRUCT",
-        "_tx_event_flags",
-        "tx_event_flags_group",
-    ),
-    ("block pool", 0x424c_4f43, "TX_BLOCK_POOL_STRUCT", "_tx_block_pool", "tx_block_pool"),
-    ("timer", 0x4154_494d, TIMER, "_tx_timer", "tx_timer"),
+    Sort { kind: "queue", id: 0x5155_4555, ty: QUEUE, ring: "_tx_queue", member: "tx_queue" },
+    Sort {
+        kind: "semaphore",
+        id: 0x5345_4d41,
+        ty: "TX_SEMAPHORE_STRUCT",
+        ring: "_tx_semaphore",
+        member: "tx_semaphore",
+    },
+    Sort { kind: "mutex", id: 0x4d55_5445, ty: MUTEX, ring: "_tx_mutex", member: "tx_mutex" },
+    Sort {
+        kind: "event flags",
+        id: 0x4456_444e,
+        ty: "TX_EVENT_FLAGS_GROUP_STRUCT",
+        ring: "_tx_event_flags",
+        member: "tx_event_flags_group",
+    },
+    Sort {
+        kind: "block pool",
+        id: 0x424c_4f43,
+        ty: "TX_BLOCK_POOL_STRUCT",
+        ring: "_tx_block_pool",
+        member: "tx_block_pool",
+    },
+    Sort { kind: "timer", id: 0x4154_494d, ty: TIMER, ring: "_tx_timer", member: "tx_timer" },
 ];
 
 /// Every object, by address.
@@ -39,14 +59,14 @@ pub(super) fn list(
 ) -> Vec<KernelObject> {
     let walker = Walker { memory, symbols };
     let mut found: Vec<KernelObject> =
-        SORTS.iter().flat_map(|sort| ring(&walker, *sort, threads)).collect();
+        SORTS.iter().flat_map(|sort| ring(&walker, sort, threads)).collect();
     found.sort_by_key(|object| object.address);
     found
 }
 
 /// The objects of one sort, up to the first link that leads to none.
-fn ring(walker: &Walker<'_, '_>, sort: Sort, threads: &[Thread]) -> Vec<KernelObject> {
-    let (kind, id, ty, ring, prefix) = sort;
+fn ring(walker: &Walker<'_, '_>, sort: &Sort, threads: &[Thread]) -> Vec<KernelObject> {
+    let Sort { kind, id, ty, ring, member: prefix } = *sort;
     let variable = |name: &str| walker.variable(&format!("{ring}_created_{name}")).unwrap_or(0);
     let head = variable("ptr");
     let mut at = head;

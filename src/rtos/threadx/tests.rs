@@ -275,7 +275,7 @@ fn objects_are_read_from_their_rings() {
     for (sort, ((_, variable, ..), members)) in
         objects::SORTS.iter().zip(expected.iter().zip(members))
     {
-        let (_, id, ty, ring, prefix) = *sort;
+        let objects::Sort { id, ty, ring, member: prefix, .. } = *sort;
         let at = target.at(variable);
         target.put(target.at(&format!("{ring}_created_ptr")), at);
         // The kernel counts more than there are: the ring ends where it began.
